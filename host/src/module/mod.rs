@@ -1,1 +1,14 @@
-//! TODO
+//! Task modules: reading a component, listing its tasks, compiling it, keeping the compiled code.
+//!
+//! A [`TaskModule`] is bytes, types and compiled code, bound to no engine: every pool makes its own engine and
+//! maps the code into it. What is not here: opening sandboxes, calling tasks, and values (see `sandbox`, `values`).
+
+mod notes;
+mod error;
+mod engine;
+mod diagnose;
+mod wasi;
+mod survey;
+
+pub(crate) use engine::engine_config;
+pub use error::ModuleError;

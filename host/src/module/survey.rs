@@ -1,0 +1,146 @@
+//! One walk over a component's sections before it is compiled: is it whole, what does it import, does it need
+//! concurrency, and where are the `wasmpool:tasks` sections. Function bodies are left to the compiler.
+
+use wasmparser::{
+    BinaryReaderError, ComponentImport, ComponentTypeRef, Parser, Payload, Validator, WasmFeatures,
+};
+
+use super::error::ModuleError;
+
+/// The name of the custom section in which the SDK records attributes and docs.
+const TASK_SECTION: &str = "wasmpool:tasks";
+
+/// What a component says about itself without being compiled.
+#[derive(Debug)]
+pub(crate) struct Survey<'a> {
+    /// The instances and functions it imports, in its own order.
+    pub(crate) imports: Vec<String>,
+    /// The task sections of it and of everything nested in it.
+    pub(crate) task_sections: Vec<&'a [u8]>,
+    /// True if there is an async function, a stream or a future anywhere in it.
+    pub(crate) needs_concurrency: bool,
+}
+
+/// Walks over `bytes`.
+///
+/// # Errors
+/// [`ModuleError::Broken`] if a section cannot be read or contradicts another.
+pub(crate) fn survey(bytes: &[u8]) -> Result<Survey<'_>, ModuleError> {
+    let broken = |error: BinaryReaderError| ModuleError::Broken {
+        offset: error.offset() as u64,
+        length_bytes: bytes.len() as u64,
+        source: error.into(),
+    };
+    let mut found = Survey { imports: Vec::new(), task_sections: Vec::new(), needs_concurrency: false };
+    let mut validator = Validator::new_with_features(WasmFeatures::all());
+    let mut depth = 0_usize;
+    for payload in Parser::new(0).parse_all(bytes) {
+        let payload = payload.map_err(broken)?;
+        validator.payload(&payload).map_err(broken)?;
+        match payload {
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::CustomSection(section) if section.name() == TASK_SECTION => {
+                found.task_sections.push(section.data());
+            }
+            Payload::ComponentImportSection(imports) if depth == 0 => {
+                let names = imports.into_iter().flatten().filter_map(|import| callable_import(&import));
+                found.imports.extend(names);
+            }
+            _ => {}
+        }
+    }
+    found.needs_concurrency = !is_valid_without_concurrency(bytes);
+    Ok(found)
+}
+
+fn callable_import(import: &ComponentImport<'_>) -> Option<String> {
+    match import.ty {
+        ComponentTypeRef::Instance(_) | ComponentTypeRef::Func(_) => Some(import.name.name.to_owned()),
+        _ => None,
+    }
+}
+
+/// Asks the very question an engine without concurrency support will ask: is this a component to you?
+/// Called for components that are valid with all features, so a refusal is about concurrency.
+fn is_valid_without_concurrency(bytes: &[u8]) -> bool {
+    let concurrency = WasmFeatures::CM_ASYNC
+        | WasmFeatures::CM_ASYNC_STACKFUL
+        | WasmFeatures::CM_MORE_ASYNC_BUILTINS
+        | WasmFeatures::CM_THREADING
+        | WasmFeatures::CM_ERROR_CONTEXT;
+    let mut validator = Validator::new_with_features(WasmFeatures::all() - concurrency);
+    Parser::new(0)
+        .parse_all(bytes)
+        .all(|payload| payload.and_then(|payload| validator.payload(&payload).map(drop)).is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn component(text: &str) -> Vec<u8> {
+        wat::parse_str(text).unwrap()
+    }
+
+    #[test]
+    fn task_sections_are_found_at_every_depth() {
+        let bytes = component(
+            r#"(component
+                 (core module (@custom "wasmpool:tasks" "one"))
+                 (component (core module (@custom "wasmpool:tasks" "two")))
+                 (@custom "wasmpool:tasks" "three")
+                 (@custom "else" "four"))"#,
+        );
+        let sections = survey(&bytes).unwrap().task_sections;
+        assert_eq!(sections, [b"one".as_slice(), b"two", b"three"]);
+    }
+
+    #[test]
+    fn only_the_outermost_imports_count_and_types_do_not() {
+        let bytes = component(
+            r#"(component
+                 (import "log" (func (param "line" string)))
+                 (import "demo:raw/clock@1.2.3" (instance (export "now" (func (result u64)))))
+                 (import "thing" (type (sub resource)))
+                 (component (import "inner" (func))))"#,
+        );
+        assert_eq!(survey(&bytes).unwrap().imports, ["log", "demo:raw/clock@1.2.3"]);
+    }
+
+    #[test]
+    fn concurrency_is_seen_wherever_it_hides() {
+        for text in [
+            r#"(component (import "f" (func async)))"#,
+            r#"(component (import "f" (func (param "s" (stream u8)))))"#,
+            r#"(component (import "i" (instance (export "f" (func (result (future)))))))"#,
+            r#"(component (component (import "f" (func async))))"#,
+            r#"(component (core func (canon waitable-set.new)))"#,
+        ] {
+            assert!(survey(&component(text)).unwrap().needs_concurrency, "{text}");
+        }
+        let plain = component(r#"(component (import "f" (func (param "s" (list u8)) (result string))))"#);
+        assert!(!survey(&plain).unwrap().needs_concurrency);
+    }
+
+    #[test]
+    fn a_component_cut_short_says_so_and_a_damaged_one_says_where() {
+        let whole = component(r#"(component (import "log" (func (param "line" string))) (core module))"#);
+        for length in 5..whole.len() {
+            match survey(&whole[..length]) {
+                // A cut between two sections leaves a smaller, whole component.
+                Ok(_) => {}
+                Err(ModuleError::Broken { offset, length_bytes, .. }) => {
+                    assert!(offset <= length_bytes && length_bytes == length as u64);
+                }
+                Err(other) => panic!("{other}"),
+            }
+        }
+        let message = survey(&whole[..whole.len() - 1]).unwrap_err().to_string();
+        assert!(message.contains("component") && message.contains("at byte"), "{message}");
+        let mut damaged = whole;
+        damaged[8] = 0xee;
+        let message = survey(&damaged).unwrap_err().to_string();
+        assert!(message.starts_with("it is a damaged component at byte "), "{message}");
+    }
+}
