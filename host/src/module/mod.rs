@@ -9,6 +9,8 @@ mod engine;
 mod diagnose;
 mod wasi;
 mod survey;
+mod attributes;
 
+pub use attributes::{RetryAttribute, TaskKind, TimeoutAttribute};
 pub(crate) use engine::engine_config;
 pub use error::ModuleError;
