@@ -10,7 +10,11 @@ mod diagnose;
 mod wasi;
 mod survey;
 mod attributes;
+mod wit;
+mod tasks;
 
 pub use attributes::{RetryAttribute, TaskKind, TimeoutAttribute};
 pub(crate) use engine::engine_config;
 pub use error::ModuleError;
+pub use tasks::{ParamInfo, TaskInfo};
+pub use wit::TypeDefinition;

@@ -1,0 +1,284 @@
+//! The tasks of a module: every exported function, with the engine's types for the machinery, WIT text for
+//! people, and what the SDK recorded. Functions that no JSON can call are listed too, with the reason.
+
+use std::collections::HashMap;
+
+use wasmtime::Engine;
+use wasmtime::component::Type;
+use wasmtime::component::types::{Component, ComponentExtern, ComponentFunc, ComponentItem};
+
+use super::attributes::{RetryAttribute, TaskAttributes, TaskKind, TimeoutAttribute};
+use super::wit::{FunctionText, TypeDefinition};
+
+/// The export by which a WASI command is known; its function is a main function, not a task.
+const COMMAND_INTERFACE: &str = "wasi:cli/run";
+/// A type that takes more steps to walk through is not for JSON.
+const MOST_STEPS: u32 = 100_000;
+
+/// A parameter of a task.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ParamInfo {
+    /// Its name, in kebab-case.
+    pub name: String,
+    /// Its type in WIT, such as `option<user>`.
+    pub wit: String,
+    pub(crate) ty: Type,
+}
+
+/// A function that a module exports, and what is known about it without calling it.
+#[derive(Clone, Debug)]
+pub struct TaskInfo {
+    name: String,
+    export_path: Vec<String>,
+    params: Vec<ParamInfo>,
+    result: Option<(String, Type)>,
+    is_async: bool,
+    takes_json: Result<(), String>,
+    definitions: Vec<TypeDefinition>,
+    attributes: TaskAttributes,
+}
+
+impl TaskInfo {
+    /// The name to call it by: `get-status`, or `demo:raw/shapes#area` for a function of an interface.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its parameters; a task's `&State` is not among them.
+    pub fn params(&self) -> &[ParamInfo] {
+        &self.params
+    }
+
+    /// The type it returns in WIT, or `None` if it returns nothing.
+    pub fn result(&self) -> Option<&str> {
+        self.result.as_ref().map(|(wit, _)| wit.as_str())
+    }
+
+    /// One line in WIT, such as `get-status(url: string) -> result<u16, task-error>`.
+    pub fn signature(&self) -> String {
+        let params: Vec<_> =
+            self.params.iter().map(|param| format!("{}: {}", param.name, param.wit)).collect();
+        let result = self.result().map(|wit| format!(" -> {wit}")).unwrap_or_default();
+        format!("{}({}){result}", self.name, params.join(", "))
+    }
+
+    /// The named types in its signature, those that others are made of first.
+    pub fn type_definitions(&self) -> &[TypeDefinition] {
+        &self.definitions
+    }
+
+    /// Returns true if it is an async function, so that one sandbox can have many calls of it in flight.
+    pub fn is_async(&self) -> bool {
+        self.is_async
+    }
+
+    /// Its author's doc comment.
+    pub fn docs(&self) -> Option<&str> {
+        self.attributes.docs.as_deref()
+    }
+
+    /// What it is for.
+    pub fn kind(&self) -> TaskKind {
+        self.attributes.kind
+    }
+
+    /// Returns true if it borrows the state that the initializer or the snapshot function returns.
+    pub fn takes_state(&self) -> bool {
+        self.attributes.takes_state
+    }
+
+    /// Its `#[retry(…)]`.
+    pub fn retry(&self) -> Option<&RetryAttribute> {
+        self.attributes.retry.as_ref()
+    }
+
+    /// Its `#[timeout(…)]`.
+    pub fn timeout(&self) -> Option<TimeoutAttribute> {
+        self.attributes.timeout
+    }
+
+    /// Returns true if its author says that running it twice does no harm.
+    pub fn is_idempotent(&self) -> bool {
+        self.attributes.is_idempotent
+    }
+
+    /// Whether its arguments and its result can be written as JSON.
+    ///
+    /// # Errors
+    /// What stands in the way, such as "its parameter `body` holds a stream".
+    pub fn takes_json(&self) -> Result<(), &str> {
+        self.takes_json.as_ref().copied().map_err(String::as_str)
+    }
+
+    /// The type it returns, for the machinery.
+    pub(crate) fn result_type(&self) -> Option<&Type> {
+        self.result.as_ref().map(|(_, ty)| ty)
+    }
+
+    /// The exports that lead to it, outermost first.
+    pub(crate) fn export_path(&self) -> &[String] {
+        &self.export_path
+    }
+}
+
+/// What a component exports.
+pub(crate) struct Exports {
+    /// Its functions, in its own order.
+    pub(crate) tasks: Vec<TaskInfo>,
+    /// True if it can be run as a WASI command.
+    pub(crate) is_command: bool,
+}
+
+/// Lists the exported functions of a component.
+pub(crate) fn list_exports(
+    component: &Component,
+    engine: &Engine,
+    mut texts: HashMap<String, FunctionText>,
+    mut recorded: HashMap<String, TaskAttributes>,
+) -> Exports {
+    let mut exports = Exports { tasks: Vec::new(), is_command: false };
+    for (path, function) in functions(component.exports(engine), engine, &[]) {
+        if is_command(&path) {
+            exports.is_command = true;
+            continue;
+        }
+        let name = path.join("#");
+        let (text, attributes) = (texts.remove(&name), recorded.remove(&name).unwrap_or_default());
+        exports.tasks.push(describe(name, path, &function, text, attributes));
+    }
+    exports
+}
+
+fn is_command(path: &[String]) -> bool {
+    let [interface, _] = path else { return false };
+    interface.split('@').next() == Some(COMMAND_INTERFACE)
+}
+
+/// Walks through exported instances, which may hold instances again.
+fn functions<'a>(
+    exports: impl Iterator<Item = (&'a str, ComponentExtern<'a>)>,
+    engine: &Engine,
+    outer: &[String],
+) -> Vec<(Vec<String>, ComponentFunc)> {
+    let mut found = Vec::new();
+    for (name, export) in exports {
+        let path = [outer, &[name.to_owned()]].concat();
+        match export.ty {
+            ComponentItem::ComponentFunc(function) => found.push((path, function)),
+            ComponentItem::ComponentInstance(instance) => {
+                let inner: Vec<_> = instance.exports(engine).collect();
+                found.extend(functions(inner.into_iter(), engine, &path));
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+fn describe(
+    name: String,
+    export_path: Vec<String>,
+    function: &ComponentFunc,
+    text: Option<FunctionText>,
+    attributes: TaskAttributes,
+) -> TaskInfo {
+    let types: Vec<(&str, Type)> = function.params().collect();
+    let result = function.results().next();
+    let text =
+        text.filter(|text| text.params.len() == types.len()).unwrap_or_else(|| nameless(&types, &result));
+    let takes_json = can_be_json(&types, result.as_ref());
+    let params = types
+        .into_iter()
+        .zip(text.params)
+        .map(|((name, ty), wit)| ParamInfo { name: name.to_owned(), wit, ty })
+        .collect();
+    let result_text = text.result.unwrap_or_else(|| "…".to_owned());
+    TaskInfo {
+        name,
+        export_path,
+        params,
+        result: result.map(|ty| (result_text, ty)),
+        is_async: function.async_(),
+        takes_json,
+        definitions: text.definitions,
+        attributes,
+    }
+}
+
+fn can_be_json(params: &[(&str, Type)], result: Option<&Type>) -> Result<(), String> {
+    let mut steps = MOST_STEPS;
+    for (name, ty) in params {
+        if let Some(obstacle) = obstacle_to_json(ty, &mut steps) {
+            return Err(format!("its parameter `{name}` holds {obstacle}"));
+        }
+    }
+    match result.and_then(|ty| obstacle_to_json(ty, &mut steps)) {
+        Some(obstacle) => Err(format!("its result holds {obstacle}")),
+        None => Ok(()),
+    }
+}
+
+/// Returns what in a type has no form in JSON, or `None` if all of it does.
+fn obstacle_to_json(ty: &Type, steps: &mut u32) -> Option<&'static str> {
+    let Some(left) = steps.checked_sub(1) else { return Some("a type that is far too large") };
+    *steps = left;
+    let mut first_of = |mut types: &mut dyn Iterator<Item = Type>| {
+        Iterator::find_map(&mut types, |ty| obstacle_to_json(&ty, steps))
+    };
+    match ty {
+        Type::Stream(_) => Some("a stream"),
+        Type::Future(_) => Some("a future"),
+        Type::Own(_) | Type::Borrow(_) => Some("a resource"),
+        Type::ErrorContext => Some("an error context"),
+        Type::List(list) => first_of(&mut [list.ty()].into_iter()),
+        Type::FixedLengthList(list) => first_of(&mut [list.ty()].into_iter()),
+        Type::Map(map) => first_of(&mut [map.key(), map.value()].into_iter()),
+        Type::Record(record) => first_of(&mut record.fields().map(|field| field.ty)),
+        Type::Tuple(tuple) => first_of(&mut tuple.types()),
+        Type::Variant(variant) => first_of(&mut variant.cases().filter_map(|case| case.ty)),
+        Type::Option(option) => first_of(&mut [option.ty()].into_iter()),
+        Type::Result(result) => first_of(&mut result.ok().into_iter().chain(result.err())),
+        _ => None,
+    }
+}
+
+/// Stands in where a function has no WIT: what kinds of types there are, without their names.
+fn nameless(params: &[(&str, Type)], result: &Option<Type>) -> FunctionText {
+    FunctionText {
+        params: params.iter().map(|(_, ty)| kind_of(ty).to_owned()).collect(),
+        result: result.as_ref().map(|ty| kind_of(ty).to_owned()),
+        definitions: Vec::new(),
+    }
+}
+
+fn kind_of(ty: &Type) -> &'static str {
+    match ty {
+        Type::Bool => "bool",
+        Type::S8 => "s8",
+        Type::U8 => "u8",
+        Type::S16 => "s16",
+        Type::U16 => "u16",
+        Type::S32 => "s32",
+        Type::U32 => "u32",
+        Type::S64 => "s64",
+        Type::U64 => "u64",
+        Type::Float32 => "f32",
+        Type::Float64 => "f64",
+        Type::Char => "char",
+        Type::String => "string",
+        Type::List(_) | Type::FixedLengthList(_) => "list",
+        Type::Map(_) => "map",
+        Type::Record(_) => "record",
+        Type::Tuple(_) => "tuple",
+        Type::Variant(_) => "variant",
+        Type::Enum(_) => "enum",
+        Type::Option(_) => "option",
+        Type::Result(_) => "result",
+        Type::Flags(_) => "flags",
+        Type::Own(_) | Type::Borrow(_) => "resource",
+        Type::Future(_) => "future",
+        Type::Stream(_) => "stream",
+        Type::ErrorContext => "error-context",
+    }
+}
