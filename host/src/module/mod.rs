@@ -12,8 +12,11 @@ mod survey;
 mod attributes;
 mod wit;
 mod tasks;
+mod cache;
+mod artifact;
 
 pub use attributes::{RetryAttribute, TaskKind, TimeoutAttribute};
+pub use cache::default_cache_dir;
 pub(crate) use engine::engine_config;
 pub use error::ModuleError;
 pub use tasks::{ParamInfo, TaskInfo};
