@@ -14,10 +14,14 @@ mod wit;
 mod tasks;
 mod cache;
 mod artifact;
+mod task_module;
+mod load;
 
 pub use attributes::{RetryAttribute, TaskKind, TimeoutAttribute};
 pub use cache::default_cache_dir;
 pub(crate) use engine::engine_config;
 pub use error::ModuleError;
+pub use load::ModuleLoader;
+pub use task_module::TaskModule;
 pub use tasks::{ParamInfo, TaskInfo};
 pub use wit::TypeDefinition;
