@@ -30,7 +30,13 @@ mod bad_value;
 mod names;
 // Types.
 mod representable;
+mod scalars;
+// The two directions.
+mod to_json;
+mod from_json;
 
 pub use bad_value::BadValue;
+pub(crate) use from_json::value_from_json;
 pub(crate) use representable::{Unrepresentable, check_representable};
+pub(crate) use to_json::value_to_json;
 pub(crate) use type_text::{signature_text, type_text};
