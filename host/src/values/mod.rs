@@ -34,9 +34,16 @@ mod scalars;
 // The two directions.
 mod to_json;
 mod from_json;
+// What operators write.
+mod example;
+mod args;
+mod text;
 
+pub(crate) use args::args_from_json;
 pub use bad_value::BadValue;
+pub(crate) use example::example;
 pub(crate) use from_json::value_from_json;
 pub(crate) use representable::{Unrepresentable, check_representable};
+pub(crate) use text::{arg_from_text, bytes_arg};
 pub(crate) use to_json::value_to_json;
 pub(crate) use type_text::{signature_text, type_text};
