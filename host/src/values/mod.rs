@@ -39,6 +39,9 @@ mod example;
 mod args;
 mod text;
 
+#[cfg(test)]
+mod properties;
+
 pub(crate) use args::args_from_json;
 pub use bad_value::BadValue;
 pub(crate) use example::example;
