@@ -26,7 +26,7 @@
 //!
 //!     /// Runs once in every new sandbox, before any task.
 //!     #[init]
-//!     pub fn open(per_piece: f64) -> Result<Prices, Error> {
+//!     pub fn open_shop(per_piece: f64) -> Result<Prices, Error> {
 //!         Ok(Prices { per_piece })
 //!     }
 //!
@@ -45,7 +45,7 @@
 //! # fn main() -> Result<(), Error> {
 //! use wasmpool_guest::testing::block_on;
 //!
-//! let prices = shop::open(2.5)?;
+//! let prices = shop::open_shop(2.5)?;
 //! let order = shop::Order { item: "tea".to_owned(), pieces: 2 };
 //! assert_eq!(block_on(shop::price(&prices, order))?, 5.0);
 //! # Ok(())
@@ -109,7 +109,4 @@ pub use wit_bindgen;
 ///
 /// Durations are a number with `ms`, `s`, `m` or `h`. Attributes and doc comments travel in the custom section
 /// `wasmpool:tasks`, one JSON object a line.
-///
-/// A sync task may not have the name of a C function (`open`, `read`, `exit`): as an export it would take the place
-/// of the one that the standard library calls. Make it `async` or name it otherwise.
 pub use wasmpool_guest_macros::tasks;

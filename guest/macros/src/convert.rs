@@ -72,12 +72,23 @@ fn tuple_parts(module: &Module, items: &[Ty], way: Way) -> (Vec<Ident>, Vec<Toke
 pub(crate) fn can_fail(module: &Module, ty: &Ty) -> bool {
     ty.any(&|inner| match inner {
         Ty::Json => true,
-        Ty::Named(ident) => {
-            let def = module.types.iter().find(|def| def.ident == *ident);
-            def.is_some_and(|def| def.shape.mentions().iter().any(|ty| can_fail(module, ty)))
-        }
+        Ty::Named(ident) => mentions(module, ident).iter().any(|ty| can_fail(module, ty)),
         _ => false,
     })
+}
+
+/// Returns true if a value of `ty` holds memory that somebody has to give back.
+pub(crate) fn owns_memory(module: &Module, ty: &Ty) -> bool {
+    ty.any(&|inner| match inner {
+        Ty::Text | Ty::List(_) | Ty::Json | Ty::TaskError => true,
+        Ty::Named(ident) => mentions(module, ident).iter().any(|ty| owns_memory(module, ty)),
+        _ => false,
+    })
+}
+
+fn mentions<'a>(module: &'a Module, ident: &Ident) -> Vec<&'a Ty> {
+    let def = module.types.iter().find(|def| def.ident == *ident);
+    def.map(|def| def.shape.mentions()).unwrap_or_default()
 }
 
 /// Returns the type that the bindings have for `ty`.
@@ -116,17 +127,17 @@ pub(crate) fn bindings_type(module: &Module, ty: &Ty) -> TokenStream {
     }
 }
 
-/// Returns the functions that convert the author's types, each only in the ways that signatures need: a type that is
+/// Returns the functions that convert the author's types for `functions`, each only in the ways that they need: a type that is
 /// only returned need not be readable from JSON.
-pub(crate) fn functions(module: &Module) -> TokenStream {
+pub(crate) fn converters(module: &Module, functions: &[&Function]) -> TokenStream {
     let mut text = TokenStream::new();
     for way in [Way::In, Way::Out] {
-        let needed = needed(module, way);
+        let needed = needed(module, functions, way);
         for def in module.types.iter().filter(|def| needed.contains(&def.ident)) {
             text.extend(definition(module, def, way));
         }
     }
-    if wit::returns_task_error(module) {
+    if wit::returns_task_error(functions) {
         text.extend(quote! {
             fn give_task_error(error: impl ::core::convert::Into<::wasmpool_guest::Error>) -> bindings::TaskError {
                 let error = ::wasmpool_guest::glue::TaskError::from(error.into());
@@ -142,19 +153,18 @@ pub(crate) fn functions(module: &Module) -> TokenStream {
     text
 }
 
-fn needed(module: &Module, way: Way) -> Vec<Ident> {
-    let of_function = |function: &Function| match way {
+fn needed(module: &Module, functions: &[&Function], way: Way) -> Vec<Ident> {
+    let of_function = |function: &&Function| match way {
         Way::In => function.params.iter().map(|param| param.ty.clone()).collect::<Vec<_>>(),
         Way::Out => function.output.wire().into_iter().collect(),
     };
-    let mut waiting: Vec<Ty> = module.functions.iter().flat_map(of_function).collect();
+    let mut waiting: Vec<Ty> = functions.iter().flat_map(of_function).collect();
     let mut needed: Vec<Ident> = Vec::new();
     while let Some(ty) = waiting.pop() {
         let mut found = Vec::new();
         ty.visit(&mut |inner| found.extend(if let Ty::Named(ident) = inner { Some(ident.clone()) } else { None }));
         for ident in found.into_iter().filter(|ident| !needed.contains(ident)).collect::<Vec<_>>() {
-            let def = module.types.iter().find(|def| def.ident == ident);
-            waiting.extend(def.into_iter().flat_map(|def| def.shape.mentions()).cloned());
+            waiting.extend(mentions(module, &ident).into_iter().cloned());
             needed.push(ident);
         }
     }
@@ -172,7 +182,7 @@ fn converter(module: &Module, ident: &Ident, way: Way) -> Ident {
 fn definition(module: &Module, def: &TypeDef, way: Way) -> TokenStream {
     let name = converter(module, &def.ident, way);
     let (author, bindings) = (&def.ident, names::bindings_type(&def.name));
-    let (author, bindings) = (quote!(super::#author), quote!(bindings::#bindings));
+    let (author, bindings) = (quote!(super::super::#author), quote!(bindings::#bindings));
     let (from, to) = match way {
         Way::In => (bindings, author),
         Way::Out => (author, bindings),

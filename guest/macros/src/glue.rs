@@ -14,45 +14,94 @@ use crate::{names, section, wit};
 pub(crate) fn add_to(item: &mut ItemMod, module: &Module) {
     let Some((_, items)) = &mut item.content else { return };
     items.iter_mut().for_each(|item| quieten(item, module));
-    let world = LitStr::new(&wit::world(module), Span::call_site());
     let section = section::lines(module).into_bytes();
     let section_bytes = section.len();
     let section = LitByteStr::new(&section, Span::call_site());
     let slots = module.functions.iter().filter_map(slot);
-    let conversions = convert::functions(module);
-    let exports = module.functions.iter().map(|function| export(module, function));
-    let glue: Item = parse_quote! {
+    let (waiting, plain): (Vec<_>, Vec<_>) = module.functions.iter().partition(|function| function.is_async);
+    let waiting = (!waiting.is_empty()).then(|| exports(module, &waiting, Symbols::Waiting));
+    let plain = (!plain.is_empty()).then(|| exports(module, &plain, Symbols::Plain));
+    items.extend(module.functions.iter().filter_map(state_alias));
+    items.push(parse_quote! {
         #[cfg(target_family = "wasm")]
         #[doc(hidden)]
         #[allow(warnings, missing_docs, unsafe_code, unreachable_pub, clippy::all, clippy::pedantic, clippy::restriction)]
         mod __wasmpool {
+            #[used]
+            #[unsafe(link_section = "wasmpool:tasks")]
+            static SECTION: [u8; #section_bytes] = *#section;
+
+            #(#slots)*
+            #waiting
+            #plain
+        }
+    });
+}
+
+/// How the exports of one world are called in the core module, where they share one space of names with everything
+/// that is linked in: a sync `open` under its own name would take the place of the C library's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Symbols {
+    /// `[async-lift]open`, the only form that async functions have.
+    Waiting,
+    /// `cm32p2||open`, the standard form, which no C function can have.
+    Plain,
+}
+
+const PLAIN_PREFIX: &str = "cm32p2||";
+
+fn exports(module: &Module, functions: &[&Function], symbols: Symbols) -> TokenStream {
+    let (name, prefix) = match symbols {
+        Symbols::Waiting => ("waiting", ""),
+        Symbols::Plain => ("plain", PLAIN_PREFIX),
+    };
+    let world = LitStr::new(&wit::world(module, functions, name), Span::call_site());
+    let name = format_ident!("{name}");
+    let converters = convert::converters(module, functions);
+    let methods = functions.iter().map(|function| method(module, function));
+    let endings = functions.iter().filter(|_| symbols == Symbols::Plain).filter_map(|one| ending(module, one));
+    quote! {
+        mod #name {
             mod bindings {
                 ::wasmpool_guest::wit_bindgen::generate!({
                     inline: #world,
                     // No folder: the author's own `wit`, if there is one, is not ours to read.
                     path: [],
                     runtime_path: "::wasmpool_guest::wit_bindgen::rt",
+                    export_prefix: #prefix,
                 });
             }
 
-            #[used]
-            #[unsafe(link_section = "wasmpool:tasks")]
-            static SECTION: [u8; #section_bytes] = *#section;
-
-            #(#slots)*
-            #conversions
+            #converters
 
             struct Tasks;
 
             impl bindings::Guest for Tasks {
-                #(#exports)*
+                #(#methods)*
             }
 
             bindings::export!(Tasks with_types_in bindings);
+            #(#endings)*
         }
-    };
-    items.extend(module.functions.iter().filter_map(state_alias));
-    items.push(glue);
+    }
+}
+
+/// Returns the function by which the host hands the memory of a result back. The generator makes it too, but calls it
+/// by the older form of name, which does not go with the prefix.
+fn ending(module: &Module, function: &Function) -> Option<TokenStream> {
+    let wire = function.output.wire()?;
+    if !convert::owns_memory(module, &wire) {
+        return None;
+    }
+    let symbol = format!("{PLAIN_PREFIX}{}_post", function.name);
+    let snake = function.name.replace('-', "_");
+    let (ending, made) = (format_ident!("ending_{snake}"), format_ident!("__post_return_{snake}"));
+    Some(quote! {
+        #[unsafe(export_name = #symbol)]
+        unsafe extern "C" fn #ending(result: *mut ::core::primitive::u8) {
+            unsafe { bindings::#made::<Tasks>(result) }
+        }
+    })
 }
 
 /// Keeps lints from calling a task unused off wasm, or needlessly public: its users are outside the crate.
@@ -112,7 +161,7 @@ fn slot_name(of: StateOf) -> proc_macro2::Ident {
     }
 }
 
-fn export(module: &Module, function: &Function) -> TokenStream {
+fn method(module: &Module, function: &Function) -> TokenStream {
     let name = names::bindings_value(&function.name);
     let asyncness = function.is_async.then(|| quote!(async));
     let params = function.params.iter().map(|param| {
@@ -177,14 +226,14 @@ fn call(module: &Module, function: &Function) -> TokenStream {
         let maker = module.functions.iter().find(|function| function.kind == kind);
         let maker = maker.map_or("", |function| function.name.as_str());
         let slot = slot_name(of);
-        quote!(::wasmpool_guest::glue::borrow(&#slot, #task, #maker),)
+        quote!(::wasmpool_guest::glue::borrow(&super::#slot, #task, #maker),)
     });
     let arguments = function.params.iter().map(|param| {
         let ident = argument(param);
         if param.passing == Passing::Borrowed { quote!(&#ident) } else { quote!(#ident) }
     });
     let awaited = function.is_async.then(|| quote!(.await));
-    quote!(super::#ident(#state #(#arguments),*) #awaited)
+    quote!(super::super::#ident(#state #(#arguments),*) #awaited)
 }
 
 fn give(module: &Module, function: &Function, value: &TokenStream) -> TokenStream {
@@ -210,7 +259,7 @@ fn give(module: &Module, function: &Function, value: &TokenStream) -> TokenStrea
 
 fn prepare(module: &Module, function: &Function, call: &TokenStream, of: StateOf) -> TokenStream {
     let (slot, name) = (slot_name(of), &function.name);
-    let begin = quote!(let opening = ::wasmpool_guest::glue::open(&#slot, #name););
+    let begin = quote!(let opening = ::wasmpool_guest::glue::open(&super::#slot, #name););
     let after = (of == StateOf::Snapshot).then(|| quote!(::wasmpool_guest::glue::forget_open_files();));
     let kept = |state: Option<&Type>| if state.is_some() { quote!(value) } else { quote!(()) };
     match &function.output {

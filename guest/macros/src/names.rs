@@ -1,15 +1,11 @@
 //! How a Rust name is spelled on the wire, and how the bindings generator spells it back. Names that have no
-//! faithful spelling (`_a`, `a__b`) and names that would displace a function of the C library are refused here.
+//! faithful spelling (`_a`, `a__b`) are refused here.
 
 use heck::{ToKebabCase, ToSnakeCase, ToUpperCamelCase};
 use proc_macro2::Ident;
 use quote::format_ident;
 use syn::Error;
 use syn::ext::IdentExt;
-
-/// What a sync export may not be called: its symbol would take the place of the C library's, which the standard
-/// library calls. Names of one lower-case word only, since no export with a `-` can collide.
-const C_NAMES: &str = include_str!("c_names.txt");
 
 /// Returns the kebab-case name of `ident`.
 pub(crate) fn kebab(ident: &Ident) -> syn::Result<String> {
@@ -26,23 +22,6 @@ pub(crate) fn kebab(ident: &Ident) -> syn::Result<String> {
         ));
     }
     Ok(text.to_kebab_case())
-}
-
-/// Refuses names of sync exports that the linker would mistake for something else.
-pub(crate) fn check_symbol(ident: &Ident, name: &str) -> syn::Result<()> {
-    if name == "memory" {
-        return Err(Error::new(ident.span(), "every module exports its `memory`; choose another name"));
-    }
-    if C_NAMES.lines().any(|taken| taken == name) {
-        return Err(Error::new(
-            ident.span(),
-            format!(
-                "`{name}` would displace the C library's function of this name, which is linked into every \
-                 module; choose another name or make it `async`"
-            ),
-        ));
-    }
-    Ok(())
 }
 
 /// Returns the name that the bindings generator gives the type `name`.
@@ -100,12 +79,5 @@ mod tests {
         assert_eq!(bindings_case("too-old"), "TooOld");
         assert_eq!(bindings_value("type"), "type_");
         assert_eq!(bindings_value("get-status"), "get_status");
-    }
-
-    #[test]
-    fn a_sync_task_may_not_displace_the_c_library() {
-        let ident = Ident::new("open", proc_macro2::Span::call_site());
-        assert!(check_symbol(&ident, "open").is_err());
-        assert!(check_symbol(&ident, "open-session").is_ok());
     }
 }

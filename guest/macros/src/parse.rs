@@ -166,9 +166,6 @@ fn function(written: &Written<'_>, states: &States, types: &mut Types<'_>) -> sy
     let Written { function, attributes } = written;
     check_signature(function)?;
     let name = names::kebab(&function.sig.ident)?;
-    if function.sig.asyncness.is_none() {
-        names::check_symbol(&function.sig.ident, &name)?;
-    }
     let mut borrows = None;
     let mut params: Vec<Param> = Vec::new();
     for (place, argument) in function.sig.inputs.iter().enumerate() {

@@ -10,26 +10,27 @@ use crate::model::{Function, Module, Shape, Ty, TypeDef};
 const TASK_ERROR: &str = "  record task-error { message: string, causes: list<string>, permanent: bool, \
                           retry-after-ms: option<u64> }\n";
 
-/// Returns the package with the one world `tasks`.
-pub(crate) fn world(module: &Module) -> String {
-    let mut text = format!("package wasmpool-tasks:%{};\nworld tasks {{\n", module.name);
-    if returns_task_error(module) {
+/// Returns the package with one world, `world`, which offers `functions`. Worlds of one module are made one when it
+/// is linked, and so are the types that they repeat.
+pub(crate) fn world(module: &Module, functions: &[&Function], world: &str) -> String {
+    let mut text = format!("package wasmpool-tasks:%{};\nworld {world} {{\n", module.name);
+    if returns_task_error(functions) {
         text.push_str(TASK_ERROR);
     }
     for def in &module.types {
         text.push_str(&definition(module, def));
     }
-    for function in &module.functions {
+    for function in functions {
         text.push_str(&export(module, function));
     }
     text.push_str("}\n");
     text
 }
 
-/// Returns true if the record `task-error` is part of the interface.
-pub(crate) fn returns_task_error(module: &Module) -> bool {
-    let wires = module.functions.iter().filter_map(|function| function.output.wire());
-    wires.into_iter().any(|wire| wire.any(&|ty| *ty == Ty::TaskError))
+/// Returns true if the record `task-error` is part of what `functions` offer.
+pub(crate) fn returns_task_error(functions: &[&Function]) -> bool {
+    let mut wires = functions.iter().filter_map(|function| function.output.wire());
+    wires.any(|wire| wire.any(&|ty| *ty == Ty::TaskError))
 }
 
 fn definition(module: &Module, def: &TypeDef) -> String {
@@ -100,7 +101,9 @@ mod tests {
 
     fn world_of(source: &str) -> String {
         let mut item = syn::parse_str(source).expect("a mod");
-        super::world(&parse::take_module(&mut item).expect("good tasks"))
+        let module = parse::take_module(&mut item).expect("good tasks");
+        let functions: Vec<_> = module.functions.iter().collect();
+        super::world(&module, &functions, "tasks")
     }
 
     #[test]
