@@ -75,7 +75,9 @@ pub fn open<T: 'static>(slot: &'static LocalKey<Slot<T>>, initializer: &str) -> 
         Progress::Absent => slot.0.set(Progress::Opening),
         Progress::Opening => panic!("initializer `{initializer}` is already running in this sandbox"),
         Progress::Open(_) => {
-            panic!("initializer `{initializer}` has already run in this sandbox; a new state needs a new sandbox")
+            panic!(
+                "initializer `{initializer}` has already run in this sandbox; a new state needs a new sandbox"
+            )
         }
     });
     Opening(slot)
@@ -113,7 +115,9 @@ pub fn borrow<T: 'static>(slot: &'static LocalKey<Slot<T>>, task: &str, initiali
     match slot.with(|slot| slot.0.get()) {
         Progress::Open(state) => state,
         Progress::Absent | Progress::Opening => {
-            panic!("`{task}` borrows what `{initializer}` makes, which has not run in this sandbox; call `{initializer}` first")
+            panic!(
+                "`{task}` borrows what `{initializer}` makes, which has not run in this sandbox; call `{initializer}` first"
+            )
         }
     }
 }

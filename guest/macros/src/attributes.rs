@@ -4,7 +4,6 @@
 use proc_macro2::{Ident, Span};
 use syn::parse::ParseStream;
 use syn::punctuated::Punctuated;
-use syn::spanned::Spanned;
 use syn::{Attribute, Error, Expr, ExprLit, Lit, LitStr, Meta, MetaNameValue, Token};
 
 use crate::model::{Kind, Policy, Retry, Timeout};
@@ -36,7 +35,7 @@ pub(crate) fn read(taken: &[Attribute]) -> syn::Result<Attributes> {
     for (place, attribute) in taken.iter().enumerate() {
         let name = attribute.path();
         if taken[..place].iter().any(|earlier| earlier.path() == name) {
-            return Err(Error::new(attribute.span(), "this attribute was given already"));
+            return Err(Error::new_spanned(attribute, "this attribute was given already"));
         }
         if name.is_ident("retry") {
             let (retry, on) = read_retry(attribute)?;
@@ -59,7 +58,7 @@ pub(crate) fn read(taken: &[Attribute]) -> syn::Result<Attributes> {
 
 fn set_kind(read: &mut Attributes, kind: Kind, attribute: &Attribute) -> syn::Result<()> {
     if read.kind != Kind::Task {
-        return Err(Error::new(attribute.span(), "a function is either `#[init]` or `#[snapshot]`"));
+        return Err(Error::new_spanned(attribute, "a function is either `#[init]` or `#[snapshot]`"));
     }
     read.kind = kind;
     Ok(())
@@ -71,7 +70,7 @@ fn refuse_policy_of_initializers(read: &Attributes, taken: &[Attribute]) -> syn:
     };
     match taken.iter().find(refused) {
         Some(attribute) if read.kind != Kind::Task => {
-            Err(Error::new(attribute.span(), "only tasks are retried; this function prepares a sandbox"))
+            Err(Error::new_spanned(attribute, "only tasks are retried; this function prepares a sandbox"))
         }
         _ => Ok(()),
     }
@@ -104,17 +103,17 @@ fn read_retry(attribute: &Attribute) -> syn::Result<(Retry, Vec<Ident>)> {
     let settings = attribute.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated)?;
     for (place, setting) in settings.iter().enumerate() {
         if settings.iter().take(place).any(|earlier| earlier.path() == setting.path()) {
-            return Err(Error::new(setting.span(), "this setting was given already"));
+            return Err(Error::new_spanned(setting, "this setting was given already"));
         }
         match setting {
             Meta::NameValue(pair) => set_retry(&mut retry, pair)?,
             Meta::List(list) if list.path.is_ident("on") => on = list.parse_args_with(read_cases)?,
-            other => return Err(Error::new(other.span(), format!("expected {RETRY_KEYS}"))),
+            other => return Err(Error::new_spanned(other, format!("expected {RETRY_KEYS}"))),
         }
     }
     if retry.first_delay_ms > retry.max_delay_ms {
-        return Err(Error::new(
-            attribute.span(),
+        return Err(Error::new_spanned(
+            attribute,
             format!("`first_delay` is longer than `max_delay` ({} ms)", retry.max_delay_ms),
         ));
     }
@@ -131,7 +130,7 @@ fn read_cases(input: ParseStream<'_>) -> syn::Result<Vec<Ident>> {
 
 fn set_retry(retry: &mut Retry, pair: &MetaNameValue) -> syn::Result<()> {
     let key = pair.path.get_ident().map(Ident::to_string).unwrap_or_default();
-    let wrong = |expected: &str| Error::new(pair.value.span(), format!("`{key}` is {expected}"));
+    let wrong = |expected: &str| Error::new_spanned(&pair.value, format!("`{key}` is {expected}"));
     let literal = match &pair.value {
         Expr::Lit(ExprLit { lit, .. }) => Some(lit),
         _ => None,
@@ -146,11 +145,13 @@ fn set_retry(retry: &mut Retry, pair: &MetaNameValue) -> syn::Result<()> {
         ("max_delay", Some(Lit::Str(text))) => retry.max_delay_ms = millis(text)?,
         ("within", Some(Lit::Str(text))) => retry.within_ms = Some(positive_millis(text)?),
         ("first_delay" | "max_delay" | "within", _) => return Err(wrong("a duration such as \"100ms\"")),
-        ("factor", Some(lit)) => retry.factor = factor(lit).ok_or_else(|| wrong("a number of at least 1.0"))?,
+        ("factor", Some(lit)) => {
+            retry.factor = factor(lit).ok_or_else(|| wrong("a number of at least 1.0"))?
+        }
         ("factor", None) => return Err(wrong("a number of at least 1.0")),
         ("jitter", Some(Lit::Bool(jitter))) => retry.jitter = jitter.value,
         ("jitter", _) => return Err(wrong("`true` (a random part of the delay) or `false`")),
-        _ => return Err(Error::new(pair.path.span(), format!("expected {RETRY_KEYS}"))),
+        _ => return Err(Error::new_spanned(&pair.path, format!("expected {RETRY_KEYS}"))),
     }
     Ok(())
 }
@@ -176,7 +177,10 @@ fn millis(text: &LitStr) -> syn::Result<u64> {
 }
 
 fn bad_duration(span: Span) -> Error {
-    Error::new(span, "a duration is a number with a unit, in whole milliseconds: \"100ms\", \"1.5s\", \"2m\", \"1h\"")
+    Error::new(
+        span,
+        "a duration is a number with a unit, in whole milliseconds: \"100ms\", \"1.5s\", \"2m\", \"1h\"",
+    )
 }
 
 /// Reads `1.5s` and the like. Exact: what is no whole number of milliseconds is refused, not rounded.
@@ -204,7 +208,8 @@ mod tests {
 
     #[test]
     fn durations_are_exact() {
-        let table = [("100ms", Some(100)), ("1.5s", Some(1_500)), ("2m", Some(120_000)), ("0.5h", Some(1_800_000))];
+        let table =
+            [("100ms", Some(100)), ("1.5s", Some(1_500)), ("2m", Some(120_000)), ("0.5h", Some(1_800_000))];
         for (text, millis) in table {
             assert_eq!(parse_millis(text), millis, "{text}");
         }

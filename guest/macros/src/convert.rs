@@ -162,7 +162,9 @@ fn needed(module: &Module, functions: &[&Function], way: Way) -> Vec<Ident> {
     let mut needed: Vec<Ident> = Vec::new();
     while let Some(ty) = waiting.pop() {
         let mut found = Vec::new();
-        ty.visit(&mut |inner| found.extend(if let Ty::Named(ident) = inner { Some(ident.clone()) } else { None }));
+        ty.visit(&mut |inner| {
+            found.extend(if let Ty::Named(ident) = inner { Some(ident.clone()) } else { None })
+        });
         for ident in found.into_iter().filter(|ident| !needed.contains(ident)).collect::<Vec<_>>() {
             waiting.extend(mentions(module, &ident).into_iter().cloned());
             needed.push(ident);

@@ -59,7 +59,8 @@ fn exports(module: &Module, functions: &[&Function], symbols: Symbols) -> TokenS
     let name = format_ident!("{name}");
     let converters = convert::converters(module, functions);
     let methods = functions.iter().map(|function| method(module, function));
-    let endings = functions.iter().filter(|_| symbols == Symbols::Plain).filter_map(|one| ending(module, one));
+    let endings =
+        functions.iter().filter(|_| symbols == Symbols::Plain).filter_map(|one| ending(module, one));
     quote! {
         mod #name {
             mod bindings {

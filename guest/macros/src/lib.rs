@@ -24,10 +24,7 @@ pub fn tasks(arguments: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Returns the author's `mod` with the glue inside it; what is wrong comes back as `compile_error!` beside the
 /// `mod`, so that one mistake does not make every use of the `mod` a mistake too.
-fn expand(
-    arguments: proc_macro2::TokenStream,
-    item: proc_macro2::TokenStream,
-) -> proc_macro2::TokenStream {
+fn expand(arguments: proc_macro2::TokenStream, item: proc_macro2::TokenStream) -> proc_macro2::TokenStream {
     let mut item = match parse::inline_mod(&arguments, item) {
         Ok(item) => item,
         Err(error) => return error.into_compile_error(),

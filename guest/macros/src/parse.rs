@@ -4,7 +4,9 @@
 use proc_macro2::{Ident, TokenStream};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Attribute, Error, Expr, FnArg, Item, ItemFn, ItemMod, Lit, Meta, Pat, ReturnType, Type, Visibility};
+use syn::{
+    Attribute, Error, Expr, FnArg, Item, ItemFn, ItemMod, Lit, Meta, Pat, ReturnType, Type, Visibility,
+};
 
 use crate::attributes::{self, Attributes};
 use crate::model::{Function, Kind, Module, Output, Param, Passing, Shape, StateOf, Ty};
@@ -19,7 +21,9 @@ pub(crate) fn inline_mod(arguments: &TokenStream, item: TokenStream) -> syn::Res
     let item: ItemMod = syn::parse2(item)
         .map_err(|error| Error::new(error.span(), "`#[tasks]` stands on an inline `mod … { … }`"))?;
     match &item.semi {
-        Some(semi) => Err(Error::new(semi.span(), "the `mod` under `#[tasks]` must be inline: `mod … { … }`")),
+        Some(semi) => {
+            Err(Error::new(semi.span(), "the `mod` under `#[tasks]` must be inline: `mod … { … }`"))
+        }
         None => Ok(item),
     }
 }
@@ -32,19 +36,25 @@ pub(crate) fn take_module(item: &mut ItemMod) -> syn::Result<Module> {
     let taken: Vec<Vec<Attribute>> = items.iter_mut().map(take_attributes).collect();
     let mut wrong = Wrong::default();
     let mut written = Vec::new();
+    let mut is_empty = true;
     for (item, taken) in items.iter().zip(&taken) {
         let Item::Fn(function) = item else { continue };
         if matches!(function.vis, Visibility::Public(_)) {
-            written.extend(wrong.note(attributes::read(taken)).map(|attributes| Written { function, attributes }));
+            is_empty = false;
+            written.extend(
+                wrong.note(attributes::read(taken)).map(|attributes| Written { function, attributes }),
+            );
         } else if let Some(attribute) = taken.first() {
-            wrong.add(Error::new(attribute.span(), "only a `pub fn` is a task"));
+            wrong.add(Error::new_spanned(attribute, "only a `pub fn` is a task"));
         }
     }
     let name = wrong.note(names::kebab(&item.ident));
     let states = wrong.note(States::of(&written));
     let mut types = Types::of(items);
     let functions: Vec<Function> = match &states {
-        Some(states) => written.iter().filter_map(|one| wrong.note(function(one, states, &mut types))).collect(),
+        Some(states) => {
+            written.iter().filter_map(|one| wrong.note(function(one, states, &mut types))).collect()
+        }
         None => Vec::new(),
     };
     let types = wrong.note(types.definitions()).unwrap_or_default();
@@ -52,7 +62,7 @@ pub(crate) fn take_module(item: &mut ItemMod) -> syn::Result<Module> {
     let mut module = Module { name: name.unwrap_or_default(), docs, types, functions };
     check_names(&module, &mut wrong);
     check_cases(&mut module, &written, &mut wrong);
-    if written.is_empty() {
+    if is_empty {
         wrong.add(Error::new(item.ident.span(), "this `mod` has no `pub fn`, so it offers no task"));
     }
     wrong.or(module)
@@ -105,7 +115,10 @@ impl States {
         if let (Some(init), Some(snapshot)) = (&init, &snapshot)
             && same_name(init, snapshot)
         {
-            return Err(Error::new(init.span(), "the state of `#[init]` and of `#[snapshot]` must differ in type"));
+            return Err(Error::new_spanned(
+                init,
+                "the state of `#[init]` and of `#[snapshot]` must differ in type",
+            ));
         }
         Ok(States { init, snapshot })
     }
@@ -201,36 +214,44 @@ fn check_signature(function: &ItemFn) -> syn::Result<()> {
     types::refuse_conditions(&function.attrs)?;
     let sig = &function.sig;
     let refused = [
-        sig.constness.as_ref().map(|token| (token.span(), "a task is not `const`")),
-        sig.unsafety.as_ref().map(|token| (token.span(), "a task is not `unsafe`: anybody may call it")),
-        sig.abi.as_ref().map(|token| (token.span(), "a task is not `extern`: the attribute makes its own export")),
-        sig.generics.params.first().map(|param| (param.span(), "a task has no generics and no lifetimes")),
-        sig.variadic.as_ref().map(|token| (token.span(), "a task has a fixed number of parameters")),
+        sig.constness.map(|token| Error::new_spanned(token, "a task is not `const`")),
+        sig.unsafety.map(|token| Error::new_spanned(token, "a task is not `unsafe`: anybody may call it")),
+        sig.abi
+            .as_ref()
+            .map(|token| Error::new_spanned(token, "a task is not `extern`: its export is made for it")),
+        sig.generics
+            .params
+            .first()
+            .map(|token| Error::new_spanned(token, "a task has no generics and no lifetimes")),
+        sig.variadic
+            .as_ref()
+            .map(|token| Error::new_spanned(token, "a task has a fixed number of parameters")),
     ];
-    match refused.into_iter().flatten().next() {
-        Some((span, message)) => Err(Error::new(span, message)),
-        None => Ok(()),
-    }
+    refused.into_iter().flatten().next().map_or(Ok(()), Err)
 }
 
 fn parameter(argument: &FnArg) -> syn::Result<(Ident, &Type)> {
     match argument {
-        FnArg::Receiver(receiver) => Err(Error::new(receiver.span(), "a task has no `self`; borrow a state")),
+        FnArg::Receiver(receiver) => {
+            Err(Error::new_spanned(receiver, "a task has no `self`; borrow a state"))
+        }
         FnArg::Typed(typed) => match typed.pat.as_ref() {
-            Pat::Ident(name) if name.subpat.is_none() && name.by_ref.is_none() => Ok((name.ident.clone(), &typed.ty)),
-            other => Err(Error::new(other.span(), "a parameter of a task is a plain name, not a pattern")),
+            Pat::Ident(name) if name.subpat.is_none() && name.by_ref.is_none() => {
+                Ok((name.ident.clone(), &typed.ty))
+            }
+            other => Err(Error::new_spanned(other, "a parameter of a task is a plain name, not a pattern")),
         },
     }
 }
 
 fn check_state(argument: &FnArg, place: usize, of: StateOf, kind: Kind) -> syn::Result<()> {
     if place > 0 {
-        return Err(Error::new(argument.span(), "only the first parameter may borrow the state"));
+        return Err(Error::new_spanned(argument, "only the first parameter may borrow the state"));
     }
     match (kind, of) {
         (Kind::Task, _) | (Kind::Init, StateOf::Snapshot) => Ok(()),
-        (Kind::Init, StateOf::Init) => Err(Error::new(argument.span(), "this state is only made here")),
-        (Kind::Snapshot, _) => Err(Error::new(argument.span(), "a snapshot is made before any state")),
+        (Kind::Init, StateOf::Init) => Err(Error::new_spanned(argument, "this state is only made here")),
+        (Kind::Snapshot, _) => Err(Error::new_spanned(argument, "a snapshot is made before any state")),
     }
 }
 
@@ -247,9 +268,11 @@ fn passed(ty: &Type, types: &mut Types<'_>) -> syn::Result<(Ty, Passing)> {
         _ => None,
     };
     match text {
-        Some(ty) if reference.mutability.is_none() && reference.lifetime.is_none() => Ok((ty, Passing::Borrowed)),
-        _ => Err(Error::new(
-            ty.span(),
+        Some(ty) if reference.mutability.is_none() && reference.lifetime.is_none() => {
+            Ok((ty, Passing::Borrowed))
+        }
+        _ => Err(Error::new_spanned(
+            ty,
             "a parameter is borrowed as `&str`, `&[u8]`, or, if it is the first, as `&State` of the type that \
              `#[init]` or `#[snapshot]` returns",
         )),
@@ -274,21 +297,29 @@ fn output(output: &ReturnType, kind: Kind, types: &mut Types<'_>) -> syn::Result
 }
 
 fn check_names(module: &Module, wrong: &mut Wrong) {
-    let functions = module.functions.iter().map(|function| (&function.ident, &function.name));
-    let types = module.types.iter().map(|def| (&def.ident, &def.name));
-    let all: Vec<_> = functions.chain(types).collect();
-    for (place, (ident, name)) in all.iter().enumerate() {
-        wrong.note(types::refuse_namesake(ident, name, all.iter().take(place).copied()));
-        if *name == "task-error" {
-            wrong.add(Error::new(ident.span(), "`task-error` is what `wasmpool_guest::Error` travels as; rename this"));
+    let functions: Vec<_> =
+        module.functions.iter().map(|function| (&function.ident, &function.name)).collect();
+    let types: Vec<_> = module.types.iter().map(|def| (&def.ident, &def.name)).collect();
+    // Tasks and types have a space of names each.
+    for names in [&functions, &types] {
+        for (place, (ident, name)) in names.iter().enumerate() {
+            wrong.note(types::refuse_namesake(ident, name, names.iter().take(place).copied()));
         }
+    }
+    if let Some((ident, _)) = types.iter().find(|(_, name)| *name == "task-error") {
+        wrong.add(Error::new(
+            ident.span(),
+            "`task-error` is what `wasmpool_guest::Error` travels as; rename this",
+        ));
     }
 }
 
 fn check_cases(module: &mut Module, written: &[Written<'_>], wrong: &mut Wrong) {
     for one in written.iter().filter(|one| !one.attributes.on.is_empty()) {
         let ident = &one.function.sig.ident;
-        let Some(place) = module.functions.iter().position(|function| function.ident == *ident) else { continue };
+        let Some(place) = module.functions.iter().position(|function| function.ident == *ident) else {
+            continue;
+        };
         let cases = error_cases(module, &module.functions[place]);
         let mut on = Vec::new();
         for case in &one.attributes.on {

@@ -4,7 +4,9 @@
 
 use proc_macro2::Ident;
 use syn::spanned::Spanned;
-use syn::{Attribute, Error, Fields, GenericArgument, Item, ItemEnum, ItemStruct, PathArguments, Type, Visibility};
+use syn::{
+    Attribute, Error, Fields, GenericArgument, Item, ItemEnum, ItemStruct, PathArguments, Type, Visibility,
+};
 
 use crate::model::{Case, Field, Shape, Ty, TypeDef};
 use crate::names;
@@ -47,8 +49,8 @@ impl<'a> Types<'a> {
                 Ok(Ty::Tuple(items.collect::<syn::Result<_>>()?))
             }
             Type::Path(path) if path.qself.is_none() => self.wire_path(path, place),
-            Type::Reference(_) => Err(Error::new(
-                ty.span(),
+            Type::Reference(_) => Err(Error::new_spanned(
+                ty,
                 "only a parameter itself may be borrowed, as `&str` or `&[u8]`; use the owned type here",
             )),
             other => Err(cannot_cross(other)),
@@ -62,7 +64,7 @@ impl<'a> Types<'a> {
         if let Some((ident, item)) = self.declared.iter().find(|(ident, _)| **ident == last.ident) {
             let ident = (*ident).clone();
             if !is_public(item) {
-                return Err(Error::new(path.span(), format!("`{name}` travels, so it must be `pub`")));
+                return Err(Error::new_spanned(path, format!("`{name}` travels, so it must be `pub`")));
             }
             if !self.reached.contains(&ident) {
                 self.reached.push(ident.clone());
@@ -81,7 +83,7 @@ impl<'a> Types<'a> {
                 Ok(Ty::Result(self.wire_or_unit(ok, place)?, self.wire_or_unit(err, place)?))
             }
             ("Error", []) if place == Place::Output => Ok(Ty::TaskError),
-            ("Error", []) => Err(Error::new(path.span(), "an `Error` can only be returned")),
+            ("Error", []) => Err(Error::new_spanned(path, "an `Error` can only be returned")),
             (name, []) => number(name).map(Ty::Number).ok_or_else(|| cannot_cross(path)),
             _ => Err(cannot_cross(path)),
         }
@@ -95,14 +97,23 @@ impl<'a> Types<'a> {
     /// Reads the definitions of all types reached, and of those that they reach in turn.
     pub(crate) fn definitions(mut self) -> syn::Result<Vec<TypeDef>> {
         let mut definitions: Vec<TypeDef> = Vec::new();
-        while let Some(ident) = self.reached.get(definitions.len()).cloned() {
+        let mut wrong: Option<Error> = None;
+        let mut read = 0;
+        while let Some(ident) = self.reached.get(read).cloned() {
+            read += 1;
             let item = self.declared.iter().find(|(name, _)| **name == ident).map(|(_, item)| *item);
-            definitions.push(match item {
-                Some(Item::Struct(item)) => self.record(item)?,
-                Some(Item::Enum(item)) => self.variant(item)?,
-                _ => return Err(Error::new(ident.span(), "only declared structs and enums are reached")),
-            });
+            let definition = match item {
+                Some(Item::Struct(item)) => self.record(item),
+                Some(Item::Enum(item)) => self.variant(item),
+                _ => Err(Error::new(ident.span(), "only declared structs and enums are reached")),
+            };
+            match (definition, &mut wrong) {
+                (Ok(definition), _) => definitions.push(definition),
+                (Err(error), Some(first)) => first.combine(error),
+                (Err(error), None) => wrong = Some(error),
+            }
         }
+        wrong.map_or(Ok(()), Err)?;
         definitions.iter().try_for_each(|def| refuse_recursion(def, &definitions))?;
         let place = |def: &TypeDef| self.declared.iter().position(|(ident, _)| **ident == def.ident);
         definitions.sort_by_key(place);
@@ -117,7 +128,8 @@ impl<'a> Types<'a> {
         let mut fields: Vec<Field> = Vec::new();
         for field in &named.named {
             refuse_conditions(&field.attrs)?;
-            let ident = field.ident.clone().ok_or_else(|| Error::new(field.span(), "a field without a name"))?;
+            let ident =
+                field.ident.clone().ok_or_else(|| Error::new_spanned(field, "a field without a name"))?;
             let name = names::kebab(&ident)?;
             refuse_namesake(&ident, &name, fields.iter().map(|earlier| (&earlier.ident, &earlier.name)))?;
             fields.push(Field { ident, name, ty: self.wire(&field.ty, Place::Definition)? });
@@ -125,7 +137,11 @@ impl<'a> Types<'a> {
         if fields.is_empty() {
             return Err(Error::new(item.ident.span(), "a struct that travels has at least one field"));
         }
-        Ok(TypeDef { ident: item.ident.clone(), name: names::kebab(&item.ident)?, shape: Shape::Record(fields) })
+        Ok(TypeDef {
+            ident: item.ident.clone(),
+            name: names::kebab(&item.ident)?,
+            shape: Shape::Record(fields),
+        })
     }
 
     fn variant(&mut self, item: &ItemEnum) -> syn::Result<TypeDef> {
@@ -134,7 +150,11 @@ impl<'a> Types<'a> {
         for variant in &item.variants {
             refuse_conditions(&variant.attrs)?;
             let name = names::kebab(&variant.ident)?;
-            refuse_namesake(&variant.ident, &name, cases.iter().map(|earlier| (&earlier.ident, &earlier.name)))?;
+            refuse_namesake(
+                &variant.ident,
+                &name,
+                cases.iter().map(|earlier| (&earlier.ident, &earlier.name)),
+            )?;
             let payload = match &variant.fields {
                 Fields::Unit => Vec::new(),
                 Fields::Unnamed(unnamed) => unnamed
@@ -143,8 +163,8 @@ impl<'a> Types<'a> {
                     .map(|field| self.wire(&field.ty, Place::Definition))
                     .collect::<syn::Result<_>>()?,
                 Fields::Named(named) => {
-                    return Err(Error::new(
-                        named.span(),
+                    return Err(Error::new_spanned(
+                        named,
                         "a case has no named fields on the wire; give it a `pub struct` instead",
                     ));
                 }
@@ -182,7 +202,10 @@ fn generic_arguments(arguments: &PathArguments) -> syn::Result<Vec<&Type>> {
     let PathArguments::AngleBracketed(arguments) = arguments else { return Ok(Vec::new()) };
     let ty = |argument| match argument {
         &GenericArgument::Type(ref ty) => Ok(ty),
-        other => Err(Error::new(other.span(), format!("this cannot cross the sandbox wall; allowed are {ALLOWED}"))),
+        other => Err(Error::new_spanned(
+            other,
+            format!("this cannot cross the sandbox wall; allowed are {ALLOWED}"),
+        )),
     };
     arguments.args.iter().map(ty).collect()
 }
@@ -195,7 +218,7 @@ fn cannot_cross(ty: &(impl quote::ToTokens + Spanned)) -> Error {
         "()" => "; `()` can only be a side of a Result",
         _ => "",
     };
-    Error::new(ty.span(), format!("`{text}` cannot cross the sandbox wall{hint}; allowed are {ALLOWED}"))
+    Error::new_spanned(ty, format!("`{text}` cannot cross the sandbox wall{hint}; allowed are {ALLOWED}"))
 }
 
 /// Returns true for `()`.
@@ -213,7 +236,7 @@ fn is_public(item: &Item) -> bool {
 
 fn refuse_generics(generics: &syn::Generics) -> syn::Result<()> {
     match generics.params.first() {
-        Some(first) => Err(Error::new(first.span(), "a type that travels has no generics and no lifetimes")),
+        Some(first) => Err(Error::new_spanned(first, "a type that travels has no generics and no lifetimes")),
         None => Ok(()),
     }
 }
@@ -221,8 +244,8 @@ fn refuse_generics(generics: &syn::Generics) -> syn::Result<()> {
 /// Refuses `#[cfg]` on a part of the interface, which the macro cannot evaluate.
 pub(crate) fn refuse_conditions(attributes: &[Attribute]) -> syn::Result<()> {
     match attributes.iter().find(|attribute| attribute.path().is_ident("cfg")) {
-        Some(condition) => Err(Error::new(
-            condition.span(),
+        Some(condition) => Err(Error::new_spanned(
+            condition,
             "a part of the interface cannot be conditional; put the condition on the whole `mod`",
         )),
         None => Ok(()),
@@ -262,7 +285,10 @@ fn refuse_recursion(start: &TypeDef, all: &[TypeDef]) -> syn::Result<()> {
     if seen.contains(&start.ident) {
         return Err(Error::new(
             start.ident.span(),
-            format!("`{}` contains itself, which no interface can say; `Json<{}>` can", start.ident, start.ident),
+            format!(
+                "`{}` contains itself, which no interface can say; `Json<{}>` can",
+                start.ident, start.ident
+            ),
         ));
     }
     Ok(())

@@ -83,7 +83,9 @@ fn spelled(module: &Module, ty: &Ty) -> String {
         Ty::Result(None, None) => "result".to_owned(),
         Ty::Result(Some(ok), None) => format!("result<{}>", spelled(module, ok)),
         Ty::Result(None, Some(err)) => format!("result<_, {}>", spelled(module, err)),
-        Ty::Result(Some(ok), Some(err)) => format!("result<{}, {}>", spelled(module, ok), spelled(module, err)),
+        Ty::Result(Some(ok), Some(err)) => {
+            format!("result<{}, {}>", spelled(module, ok), spelled(module, err))
+        }
         Ty::Named(ident) => format!("%{}", name_of(module, ident)),
         Ty::TaskError => "task-error".to_owned(),
     }

@@ -75,10 +75,8 @@ mod tests {
     #[test]
     fn the_outline_has_the_headings_without_markup() {
         let headings = outline("# One\ntext\n## *Two* `code`\n");
-        let expected = [
-            Heading { level: 1, text: "One".to_owned() },
-            Heading { level: 2, text: "Two code".to_owned() },
-        ];
+        let expected =
+            [Heading { level: 1, text: "One".to_owned() }, Heading { level: 2, text: "Two code".to_owned() }];
         assert_eq!(headings, expected);
     }
 }

@@ -129,6 +129,11 @@ mod basics {
         users
     }
 
+    /// The user of this name; a task and a type may be called alike.
+    pub fn user(name: String) -> User {
+        User { name, age: 0, tags: Vec::new(), nick: None, address: None }
+    }
+
     /// Returns `colour`.
     pub fn echo_colour(colour: Colour) -> Colour {
         colour
