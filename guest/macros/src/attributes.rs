@@ -4,7 +4,7 @@
 use proc_macro2::{Ident, Span};
 use syn::parse::ParseStream;
 use syn::punctuated::Punctuated;
-use syn::{Attribute, Error, Expr, ExprLit, Lit, LitStr, Meta, MetaNameValue, Token};
+use syn::{Attribute, Error, Expr, ExprLit, ItemFn, Lit, LitStr, Meta, MetaNameValue, Token};
 
 use crate::model::{Kind, Policy, Retry, Timeout};
 
@@ -18,6 +18,12 @@ pub(crate) struct Attributes {
     pub(crate) policy: Policy,
     /// The cases in `on(…)` as the author wrote them; only the error type tells whether they exist.
     pub(crate) on: Vec<Ident>,
+}
+
+/// A `pub fn` and what stood above it.
+pub(crate) struct Written<'a> {
+    pub(crate) function: &'a ItemFn,
+    pub(crate) attributes: Attributes,
 }
 
 /// Takes our attributes out of `attributes`, leaving all others.

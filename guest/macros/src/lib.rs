@@ -1,8 +1,8 @@
 //! The `#[tasks]` attribute of `wasmpool-guest`. Use it from there; this crate is its inside.
 //!
-//! The rooms in reading order, each taking what the one above made: `parse` finds what the author wrote,
-//! `attributes` reads what stands above a function, `types` and `model` turn it into what crosses the wall, and
-//! `wit`, `section` and `glue` write that down as an interface, as a custom section and as Rust code.
+//! The rooms from the bottom up: `model` is what crosses the wall, `names` and `types` say what may; `attributes`,
+//! `states` and `signature` read a function, `parse` the whole `mod`; `wit`, `section`, `convert` and `glue` write the
+//! model down as an interface, as a custom section and as Rust code.
 
 use proc_macro::TokenStream;
 
@@ -10,6 +10,8 @@ mod names;
 mod model;
 mod attributes;
 mod types;
+mod states;
+mod signature;
 mod parse;
 mod wit;
 mod section;

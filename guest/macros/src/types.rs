@@ -198,14 +198,11 @@ fn number(name: &str) -> Option<&'static str> {
     numbers.iter().find(|(rust, _)| *rust == name).map(|(_, wit)| *wit)
 }
 
-fn generic_arguments(arguments: &PathArguments) -> syn::Result<Vec<&Type>> {
+fn generic_arguments<'a>(arguments: &'a PathArguments) -> syn::Result<Vec<&'a Type>> {
     let PathArguments::AngleBracketed(arguments) = arguments else { return Ok(Vec::new()) };
-    let ty = |argument| match argument {
-        &GenericArgument::Type(ref ty) => Ok(ty),
-        other => Err(Error::new_spanned(
-            other,
-            format!("this cannot cross the sandbox wall; allowed are {ALLOWED}"),
-        )),
+    let ty = |argument: &'a GenericArgument| match argument {
+        GenericArgument::Type(ty) => Ok(ty),
+        other => Err(cannot_cross(other)),
     };
     arguments.args.iter().map(ty).collect()
 }
