@@ -1,7 +1,6 @@
 //! Facts about the call that is being served.
 //!
-//! Natively there is no call, so the answers are stand-ins: call 0, attempt 1, unless
-//! [`testing::set_call`](https://docs.rs/wasmpool-guest/latest/wasmpool_guest/testing/fn.set_call.html) says otherwise.
+//! Natively there is no call, so the answers are stand-ins: call 0, attempt 1, unless `testing::set_call` says otherwise.
 //! A module that asks imports `wasmpool:host/call`; one that does not runs on any component host.
 
 #[cfg(target_family = "wasm")]

@@ -3,6 +3,7 @@
 //! before ours of the same name. Definitions are read only when a signature reaches them.
 
 use proc_macro2::Ident;
+use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{
     Attribute, Error, Fields, GenericArgument, Item, ItemEnum, ItemStruct, PathArguments, Type, Visibility,
@@ -59,9 +60,11 @@ impl<'a> Types<'a> {
 
     fn wire_path(&mut self, path: &syn::TypePath, place: Place) -> syn::Result<Ty> {
         let last = path.path.segments.last().ok_or_else(|| cannot_cross(path))?;
-        let name = last.ident.to_string();
+        let name = last.ident.unraw().to_string();
         let arguments = generic_arguments(&last.arguments)?;
-        if let Some((ident, item)) = self.declared.iter().find(|(ident, _)| **ident == last.ident) {
+        if let Some((ident, item)) =
+            self.declared.iter().find(|(ident, _)| ident.unraw() == last.ident.unraw())
+        {
             let ident = (*ident).clone();
             if !is_public(item) {
                 return Err(Error::new_spanned(path, format!("`{name}` travels, so it must be `pub`")));
