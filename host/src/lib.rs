@@ -2,22 +2,39 @@
 //!
 //! The modules stand in reading order, and each imports only modules above it: this list is the
 //! table of contents, the rule, and the proof (a test reads it against every `crate::` path).
+//! Only `values`, `module` and `sandbox` know the engine; elsewhere its types are passed through.
 
 // Words: what everybody talks about.
-pub mod limits;
-pub mod call;
-pub mod outcome;
-pub mod error;
-pub mod event;
+mod limits;
+mod call;
+mod outcome;
+mod error;
+mod event;
 // Rules: pure decisions; no clock, no dice, no await.
-pub mod lifespan;
+mod lifespan;
 // JSON to component values and back.
-pub mod values;
+mod values;
 // Machinery.
-pub mod module;
-pub mod sandbox;
-pub mod dispatch;
-pub mod worker;
-pub mod scheduler;
+mod module;
+mod dispatch;
+mod sandbox;
+mod worker;
+mod scheduler;
 // The front desk.
-pub mod pool;
+mod pool;
+
+pub use crate::call::{AttemptId, CallId, WorkerId};
+pub use crate::error::{CallError, PoolError, Refused};
+pub use crate::event::{Event, Events, GuestStream, Lagged};
+pub use crate::limits::Limits;
+pub use crate::module::{
+    ModuleError, ModuleLoader, ParamInfo, RetryAttribute, TaskInfo, TaskKind, TaskModule, TimeoutAttribute,
+    TypeDefinition, default_cache_dir,
+};
+pub use crate::outcome::{CallReport, Failure, Outcome, TaskError, Trap};
+pub use crate::pool::builder::PoolBuilder;
+pub use crate::pool::handle::CallHandle;
+pub use crate::pool::reports::Reports;
+pub use crate::pool::task::{LineFormat, Task};
+pub use crate::pool::{Pool, Stats};
+pub use crate::values::BadValue;

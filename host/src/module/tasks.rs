@@ -3,9 +3,12 @@
 
 use std::collections::HashMap;
 
+use serde_json::Value;
 use wasmtime::Engine;
 use wasmtime::component::Type;
 use wasmtime::component::types::{Component, ComponentExtern, ComponentFunc, ComponentItem};
+
+use crate::values::{BadValue, arg_from_text, bytes_arg, example, value_to_json};
 
 use super::attributes::{RetryAttribute, TaskAttributes, TaskKind, TimeoutAttribute};
 use super::wit::{FunctionText, TypeDefinition};
@@ -111,9 +114,56 @@ impl TaskInfo {
         self.takes_json.as_ref().copied().map_err(String::as_str)
     }
 
+    /// Reads the text of one argument, as on a command line: a string parameter takes the text as it is,
+    /// others JSON. `index` counts parameters from 0.
+    ///
+    /// # Errors
+    /// What does not fit, and where.
+    pub fn arg_from_text(&self, index: usize, text: &str) -> Result<Value, BadValue> {
+        let param = self.param(index)?;
+        let value = arg_from_text(&param.name, &param.ty, text)?;
+        Ok(value_to_json(&param.ty, &value))
+    }
+
+    /// Reads one argument from a file's contents: a `list<u8>` takes them as they are, others as
+    /// [`arg_from_text`](Self::arg_from_text) does.
+    ///
+    /// # Errors
+    /// What does not fit, and where.
+    pub fn arg_from_bytes(&self, index: usize, bytes: &[u8]) -> Result<Value, BadValue> {
+        let param = self.param(index)?;
+        if let Some(value) = bytes_arg(&param.ty, bytes) {
+            return Ok(value_to_json(&param.ty, &value));
+        }
+        match std::str::from_utf8(bytes) {
+            Ok(text) => self.arg_from_text(index, text),
+            Err(error) => Err(BadValue::new(format!("not UTF-8 text: {error}")).rooted_at(&param.name)),
+        }
+    }
+
+    /// Makes up an argument for each parameter, for a command line to begin with.
+    ///
+    /// # Errors
+    /// As [`takes_json`](Self::takes_json).
+    pub fn example_args(&self) -> Result<Vec<Value>, &str> {
+        self.takes_json()?;
+        Ok(self.params.iter().map(|param| example(&param.ty)).collect())
+    }
+
+    fn param(&self, index: usize) -> Result<&ParamInfo, BadValue> {
+        self.params.get(index).ok_or_else(|| {
+            BadValue::new(format!("`{}` takes {} arguments", self.signature(), self.params.len()))
+        })
+    }
+
     /// The type it returns, for the machinery.
     pub(crate) fn result_type(&self) -> Option<&Type> {
         self.result.as_ref().map(|(_, ty)| ty)
+    }
+
+    /// Its parameters, for the machinery.
+    pub(crate) fn param_types(&self) -> Vec<(String, Type)> {
+        self.params.iter().map(|param| (param.name.clone(), param.ty.clone())).collect()
     }
 
     /// The exports that lead to it, outermost first.

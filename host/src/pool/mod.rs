@@ -1,1 +1,231 @@
-//! TODO
+//! The front desk: builds pools, gives out task handles, and ends pools in an orderly way.
+
+pub(crate) mod builder;
+pub(crate) mod handle;
+pub(crate) mod task;
+pub(crate) mod reports;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::sync::mpsc;
+use wasmtime::component::{ComponentNamedList, Lift, Lower};
+
+use crate::error::PoolError;
+use crate::event::{Event, Events};
+use crate::module::{TaskInfo, TaskModule};
+use crate::pool::builder::PoolBuilder;
+use crate::pool::task::{LineFormat, Task};
+use crate::scheduler::calls::Scheduler;
+use crate::worker::serve::Workshop;
+use crate::worker::thread::WorkerThread;
+
+/// Workers, their queue, and who follows the calls. Clones are handles of the same pool.
+///
+/// Task handles, call handles and reports keep the pool alive too; dropping the last of them all aborts it.
+///
+/// # Examples
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use wasmpool::{Pool, TaskModule};
+///
+/// let pool = Pool::builder(TaskModule::from_file("hello.wasm").await?).workers(2).build().await?;
+/// let greet = pool.task::<(String,), String>("greet")?;
+/// assert_eq!(greet.call(("Ada".to_owned(),)).await?, "Hello, Ada!");
+/// pool.close().await;
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Pool {
+    inner: Arc<PoolInner>,
+}
+
+struct PoolInner {
+    scheduler: Arc<Scheduler>,
+    shop: Arc<Workshop>,
+    threads: Mutex<Vec<WorkerThread>>,
+    /// Ends when the last worker thread does.
+    alive: tokio::sync::Mutex<mpsc::Receiver<()>>,
+}
+
+/// A pool's present state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Worker threads.
+    pub workers: usize,
+    /// Calls accepted and not answered.
+    pub calls_unanswered: usize,
+    /// Attempts that no worker has taken yet.
+    pub attempts_queued: usize,
+    /// How many more calls are accepted before `call` waits and `try_call` refuses.
+    pub permits_free: usize,
+}
+
+impl Pool {
+    /// Starts to build a pool over one module, named after its file. More may be added.
+    pub fn builder(module: TaskModule) -> PoolBuilder {
+        let name = module.name().to_owned();
+        PoolBuilder::new().module(name, module)
+    }
+
+    /// Returns a handle of a task by static types: a tuple of its parameters, its output, and the error if
+    /// it returns a `result`.
+    ///
+    /// `name` is the task's name, or `module/name`, which it must be where two modules have a task of that name.
+    ///
+    /// # Errors
+    /// [`PoolError::UnknownTask`], or [`PoolError::WrongTypes`] naming the task's real signature.
+    pub fn task<In, Out, E>(&self, name: &str) -> Result<Task<In, Out, E>, PoolError>
+    where
+        In: ComponentNamedList + Lower + Clone + Send + Sync + 'static,
+        Out: Lift + Send + 'static,
+        E: Lift + Send + 'static,
+    {
+        let target = self.find(name)?;
+        task::typed(self.clone(), target)
+    }
+
+    /// Returns a handle of a task by JSON: the input is the value of the only parameter, an array of all,
+    /// or an object by parameter names.
+    ///
+    /// # Errors
+    /// [`PoolError::UnknownTask`], or [`PoolError::NotForJson`] when a type has no JSON (streams, futures,
+    /// resources).
+    pub fn json_task(&self, name: &str) -> Result<Task<Value, Value, Value>, PoolError> {
+        let target = self.find(name)?;
+        task::json(self.clone(), target)
+    }
+
+    /// Returns a handle of a task by JSON whose input is always the list of all arguments.
+    ///
+    /// # Errors
+    /// As [`json_task`](Self::json_task).
+    pub fn json_task_of_args(&self, name: &str) -> Result<Task<Vec<Value>, Value, Value>, PoolError> {
+        let target = self.find(name)?;
+        task::json_of_args(self.clone(), target)
+    }
+
+    /// Returns a handle of a task whose input is a line of text in `format`.
+    ///
+    /// # Errors
+    /// As [`json_task`](Self::json_task).
+    pub fn line_task(&self, name: &str, format: LineFormat) -> Result<Task<String, Value, Value>, PoolError> {
+        let target = self.find(name)?;
+        task::lines(self.clone(), target, format)
+    }
+
+    /// Returns everything that happens from now on. A slow listener loses events, never slows a worker.
+    pub fn events(&self) -> Events {
+        self.inner.scheduler.teller.listen()
+    }
+
+    /// Returns the pool's present state.
+    pub fn stats(&self) -> Stats {
+        let scheduler = &self.inner.scheduler;
+        Stats {
+            workers: self.inner.threads().len(),
+            calls_unanswered: scheduler.ledger.unanswered(),
+            attempts_queued: scheduler.queue.len(),
+            permits_free: scheduler.permits.available_permits(),
+        }
+    }
+
+    /// Accepts no more calls, waits until all accepted ones are answered, and ends the workers.
+    ///
+    /// # Cancel safety
+    /// Dropped early, the pool accepts no calls, and goes on with those it has.
+    pub async fn close(&self) {
+        self.inner.scheduler.ledger.close();
+        self.inner.scheduler.ledger.settled().await;
+        self.end_workers().await;
+    }
+
+    /// As [`close`](Self::close), but calls that are not answered after `time` end as cancelled.
+    pub async fn close_within(&self, time: Duration) {
+        self.inner.scheduler.ledger.close();
+        // Out of time or not, what is left is ended.
+        let _ = tokio::time::timeout(time, self.inner.scheduler.ledger.settled()).await;
+        self.end_workers().await;
+    }
+
+    /// Ends all calls as cancelled, and the workers.
+    pub async fn abort(&self) {
+        self.inner.scheduler.ledger.close();
+        self.end_workers().await;
+    }
+
+    async fn end_workers(&self) {
+        self.inner.stop();
+        let mut alive = self.inner.alive.lock().await;
+        while alive.recv().await.is_some() {}
+        let threads = std::mem::take(&mut *self.inner.threads());
+        let was_open = !threads.is_empty();
+        for thread in threads {
+            // It has dropped all it had; only its last instructions are left.
+            thread.join();
+        }
+        self.inner.shop.engine.stop_ticking();
+        if was_open {
+            self.inner.scheduler.teller.tell(|| Event::PoolClosed);
+        }
+    }
+
+    /// Finds a task by `name` or `module/name`.
+    fn find(&self, name: &str) -> Result<Target, PoolError> {
+        let blueprints = &self.inner.shop.blueprints;
+        if let Some((module, task)) = name.split_once('/')
+            && let Some(index) = blueprints.iter().position(|blueprint| &*blueprint.name == module)
+        {
+            return self.target(index, task);
+        }
+        let mut having = (0..blueprints.len()).filter(|index| blueprints[*index].module.task(name).is_some());
+        match (having.next(), having.next()) {
+            (Some(index), None) => self.target(index, name),
+            (Some(one), Some(other)) => Err(PoolError::UnknownTask(format!(
+                "several modules have a task `{name}`: say `{}/{name}` or `{}/{name}`",
+                blueprints[one].name, blueprints[other].name
+            ))),
+            (None, _) if blueprints.len() == 1 => self.target(0, name),
+            (None, _) => Err(PoolError::UnknownTask(format!("no module has a task `{name}`"))),
+        }
+    }
+
+    fn target(&self, module: usize, task: &str) -> Result<Target, PoolError> {
+        let blueprint = &self.inner.shop.blueprints[module];
+        match blueprint.module.task(task) {
+            Some(info) => Ok(Target { module, info: info.clone() }),
+            None => Err(PoolError::UnknownTask(blueprint.module.unknown_task(task))),
+        }
+    }
+}
+
+/// A task of one of the pool's modules.
+struct Target {
+    module: usize,
+    info: TaskInfo,
+}
+
+impl PoolInner {
+    /// Drops all attempts and tells the workers to end; unanswered calls end as cancelled.
+    fn stop(&self) {
+        self.scheduler.permits.close();
+        // Their replies settle the calls, which find the queue closed.
+        drop(self.scheduler.queue.close());
+        for thread in self.threads().iter() {
+            thread.stop();
+        }
+    }
+
+    fn threads(&self) -> std::sync::MutexGuard<'_, Vec<WorkerThread>> {
+        self.threads.lock().expect("no holder of this lock panics")
+    }
+}
+
+impl Drop for PoolInner {
+    fn drop(&mut self) {
+        self.scheduler.ledger.close();
+        self.stop();
+    }
+}

@@ -1,1 +1,12 @@
-//! TODO
+//! One wasmtime store with one instance of one module in it: how it is opened, what it may import, how
+//! calls run in it, and who is to blame when one of them traps. Beside `module` and `values` this is the
+//! only room that names the engine.
+
+pub(crate) mod engine;
+pub(crate) mod output;
+pub(crate) mod state;
+pub(crate) mod imports;
+pub(crate) mod invoke;
+pub(crate) mod blame;
+pub(crate) mod blueprint;
+pub(crate) mod serve;

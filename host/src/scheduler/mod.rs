@@ -1,1 +1,6 @@
-//! TODO
+//! Follows each call from submit to report: gives out its attempts, hears how they ended, and decides
+//! whether there is another. It runs on no thread of its own: the decision is made by whoever brings the
+//! news, so a call that goes well costs one hop to a worker and one back.
+
+pub(crate) mod calls;
+pub(crate) mod ledger;

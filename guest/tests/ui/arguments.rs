@@ -1,0 +1,8 @@
+use wasmpool_guest::tasks;
+
+#[tasks(world = "shop")]
+mod shop {
+    pub fn task() {}
+}
+
+fn main() {}

@@ -1,0 +1,12 @@
+use wasmpool_guest::tasks;
+
+#[tasks]
+mod shop {
+    #[retry]
+    fn helper() {}
+    pub fn task() {
+        helper();
+    }
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use wasmpool_guest::tasks;
+
+#[tasks]
+mod shop {
+    fn helper() {}
+}
+
+fn main() {}

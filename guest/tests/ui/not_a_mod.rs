@@ -1,0 +1,6 @@
+use wasmpool_guest::tasks;
+
+#[tasks]
+fn shop() {}
+
+fn main() {}

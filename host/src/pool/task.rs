@@ -1,0 +1,318 @@
+//! Task handles: what a caller says, turned into a call that workers can run.
+
+use std::any::TypeId;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use futures::Stream;
+use serde_json::Value;
+use tokio::sync::{OwnedSemaphorePermit, TryAcquireError};
+use wasmtime::component::{ComponentExportIndex, ComponentNamedList, Lift, Lower, Val};
+
+use crate::error::{CallError, PoolError, Refused};
+use crate::module::TaskInfo;
+use crate::outcome::{Ending, Failure};
+use crate::pool::handle::CallHandle;
+use crate::pool::reports::Reports;
+use crate::pool::{Pool, Target};
+use crate::sandbox::blueprint::Blueprint;
+use crate::sandbox::invoke::{Dynamic, Invocation, Typed};
+use crate::scheduler::calls::Order;
+use crate::values::{arg_from_text, args_from_json, value_from_json};
+
+/// A handle of one task: takes `In`, gives `Out`, or `E` where the task returns a `result`. Cheap to clone.
+pub struct Task<In, Out, E = crate::TaskError> {
+    inner: Arc<Inner<In, Out>>,
+    _error: PhantomData<fn() -> E>,
+}
+
+struct Inner<In, Out> {
+    pool: Pool,
+    name: Arc<str>,
+    module: usize,
+    prepare: Prepare<In>,
+    weights: Weights<In, Out>,
+}
+
+type Prepare<In> = Box<dyn Fn(In) -> Result<Arc<dyn Invocation>, Failure> + Send + Sync>;
+
+/// How much memory inputs and outputs take, in bytes, as far as it matters.
+pub(crate) struct Weights<In, Out> {
+    pub(crate) input: fn(&In) -> usize,
+    pub(crate) output: fn(&Out) -> usize,
+}
+
+impl<In, Out, E> Clone for Task<In, Out, E> {
+    fn clone(&self) -> Self {
+        Task { inner: self.inner.clone(), _error: PhantomData }
+    }
+}
+
+impl<In, Out, E> Task<In, Out, E>
+where
+    In: Send + 'static,
+    Out: Send + 'static,
+    E: Send + 'static,
+{
+    /// Returns the task's name without its module's.
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// Calls the task and waits for its result; waits first while the pool is full.
+    ///
+    /// # Errors
+    /// [`CallError::Returned`] with the task's own error, [`CallError::Failed`], or
+    /// [`CallError::Pool`] after the pool was closed.
+    ///
+    /// # Cancel safety
+    /// Dropping the future withdraws the call.
+    pub fn call(&self, args: In) -> impl Future<Output = Result<Out, CallError<E>>> + Send + 'static {
+        let task = self.clone();
+        async move {
+            let permits = task.inner.pool.inner.scheduler.permits.clone();
+            let permit = permits.acquire_owned().await.map_err(|_| CallError::Pool(PoolError::Closed))?;
+            task.begin(args, Some(permit)).await
+        }
+    }
+
+    /// Queues a call at once and returns its handle. Never waits: a call beyond the pool's capacity is
+    /// queued too, so bound your own loop, or use [`call`](Self::call) or [`starmap`](Self::starmap).
+    pub fn submit(&self, args: In) -> CallHandle<Out, E> {
+        let permit = self.inner.pool.inner.scheduler.permits.clone().try_acquire_owned().ok();
+        self.begin(args, permit)
+    }
+
+    /// Queues a call if the pool is not full.
+    ///
+    /// # Errors
+    /// [`Refused`] with the arguments, for [`PoolError::Full`] or [`PoolError::Closed`].
+    pub fn try_call(&self, args: In) -> Result<CallHandle<Out, E>, Refused<In>> {
+        let scheduler = &self.inner.pool.inner.scheduler;
+        if scheduler.ledger.is_closed() {
+            return Err(Refused { args, error: PoolError::Closed });
+        }
+        match scheduler.permits.clone().try_acquire_owned() {
+            Ok(permit) => Ok(self.begin(args, Some(permit))),
+            Err(TryAcquireError::NoPermits) => Err(Refused { args, error: PoolError::Full }),
+            Err(TryAcquireError::Closed) => Err(Refused { args, error: PoolError::Closed }),
+        }
+    }
+
+    /// Calls the task for each tuple of arguments. Takes inputs only as calls end, a bounded number ahead.
+    pub fn starmap<I>(&self, inputs: I) -> Reports<Out, E>
+    where
+        I: IntoIterator<Item = In>,
+        I::IntoIter: Send + 'static,
+    {
+        self.starmap_stream(futures::stream::iter(inputs))
+    }
+
+    /// As [`starmap`](Self::starmap), for inputs that have to be waited for.
+    pub fn starmap_stream(&self, inputs: impl Stream<Item = In> + Send + 'static) -> Reports<Out, E> {
+        let shop = &self.inner.pool.inner.shop;
+        let slots = self.inner.pool.inner.threads().len() * shop.concurrency;
+        let task = self.clone();
+        let submit = move |args| {
+            let weight = (task.inner.weights.input)(&args);
+            (task.submit(args), weight)
+        };
+        Reports::new(inputs, submit, slots, self.inner.weights.output)
+    }
+
+    fn begin(&self, args: In, permit: Option<OwnedSemaphorePermit>) -> CallHandle<Out, E> {
+        let inner = &self.inner;
+        let scheduler = &inner.pool.inner.scheduler;
+        let work = match (inner.prepare)(args) {
+            Ok(work) => work,
+            Err(failure) => {
+                return match scheduler.refuse(&inner.name, &failure) {
+                    Some(id) => CallHandle::ended(id, failure),
+                    None => CallHandle::refused(PoolError::Closed),
+                };
+            }
+        };
+        let order = Order { task: inner.name.clone(), module: inner.module, work, permit };
+        match scheduler.submit(order) {
+            Ok((call, settlement)) => CallHandle::accepted(inner.pool.clone(), call, settlement),
+            Err(error) => CallHandle::refused(error),
+        }
+    }
+}
+
+impl<A, Out, E> Task<(A,), Out, E>
+where
+    A: Send + 'static,
+    Out: Send + 'static,
+    E: Send + 'static,
+{
+    /// Calls the task, which has one parameter, for each input. See [`starmap`](Self::starmap).
+    pub fn map<I>(&self, inputs: I) -> Reports<Out, E>
+    where
+        I: IntoIterator<Item = A>,
+        I::IntoIter: Send + 'static,
+    {
+        self.starmap(inputs.into_iter().map(|input| (input,)))
+    }
+}
+
+impl Task<Value, Value, Value> {
+    /// Calls the task for each input. See [`starmap`](Self::starmap).
+    pub fn map<I>(&self, inputs: I) -> Reports<Value, Value>
+    where
+        I: IntoIterator<Item = Value>,
+        I::IntoIter: Send + 'static,
+    {
+        self.starmap(inputs)
+    }
+}
+
+/// Makes a handle by static types, if they are the task's.
+pub(super) fn typed<In, Out, E>(pool: Pool, target: Target) -> Result<Task<In, Out, E>, PoolError>
+where
+    In: ComponentNamedList + Lower + Clone + Send + Sync + 'static,
+    Out: Lift + Send + 'static,
+    E: Lift + Send + 'static,
+{
+    let blueprint = &pool.inner.shop.blueprints[target.module];
+    let prepare = typed_prepare::<In, Out, E>(blueprint, &target.info)
+        .map_err(|problem| PoolError::WrongTypes { signature: target.info.signature(), problem })?;
+    // What a value owns beyond its own size is its author's to know.
+    let weights = Weights { input: |_| size_of::<In>(), output: |_| size_of::<Out>() };
+    Ok(assemble(pool, &target, prepare, weights))
+}
+
+/// Finds which of the ways to return something fits: `result<Out, E>`, `Out`, or nothing at all.
+fn typed_prepare<In, Out, E>(blueprint: &Blueprint, task: &TaskInfo) -> Result<Prepare<In>, String>
+where
+    In: ComponentNamedList + Lower + Clone + Send + Sync + 'static,
+    Out: Lift + Send + 'static,
+    E: Lift + Send + 'static,
+{
+    let export = blueprint.export(task).ok_or("it is no function")?;
+    if blueprint.check_types::<In, (Result<Out, E>,)>(&export).is_ok() {
+        return Ok(by_types::<In, (Result<Out, E>,)>(export, |(result,)| match result {
+            Ok(output) => Ending::Completed(Box::new(output)),
+            Err(error) => Ending::Returned(Box::new(error)),
+        }));
+    }
+    if TypeId::of::<Out>() == TypeId::of::<()>() && blueprint.check_types::<In, ()>(&export).is_ok() {
+        return Ok(by_types::<In, ()>(export, |()| Ending::Completed(Box::new(()))));
+    }
+    blueprint.check_types::<In, (Out,)>(&export)?;
+    Ok(by_types::<In, (Out,)>(export, |(output,)| Ending::Completed(Box::new(output))))
+}
+
+fn by_types<In, R>(export: ComponentExportIndex, conclude: fn(R) -> Ending) -> Prepare<In>
+where
+    In: ComponentNamedList + Lower + Clone + Send + Sync + 'static,
+    R: ComponentNamedList + Lift + 'static,
+{
+    Box::new(move |params| Ok(Arc::new(Typed { export: export.clone(), params, conclude })))
+}
+
+/// Makes a handle whose input is one JSON value.
+pub(super) fn json(pool: Pool, target: Target) -> Result<Task<Value, Value, Value>, PoolError> {
+    let params = target.info.param_types();
+    let name = target.info.name().to_owned();
+    let fit =
+        move |input: Value| args_from_json(&name, &params, &input).map_err(|problem| problem.to_string());
+    dynamic(pool, &target, Box::new(fit), json_bytes)
+}
+
+/// Makes a handle whose input is the list of all arguments as JSON values.
+pub(super) fn json_of_args(pool: Pool, target: Target) -> Result<Task<Vec<Value>, Value, Value>, PoolError> {
+    let params = target.info.param_types();
+    let signature = target.info.signature();
+    let fit = move |args: Vec<Value>| {
+        if args.len() != params.len() {
+            let (wanted, given) = (params.len(), args.len());
+            return Err(format!("`{signature}` takes {wanted} arguments, not {given}"));
+        }
+        let fit_one = |((name, ty), arg): (&(String, _), &Value)| {
+            value_from_json(ty, arg).map_err(|problem| problem.rooted_at(name))
+        };
+        params.iter().zip(&args).map(fit_one).collect::<Result<_, _>>().map_err(|problem| problem.to_string())
+    };
+    dynamic(pool, &target, Box::new(fit), |args| args.iter().map(json_bytes).sum())
+}
+
+/// What a line of input holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LineFormat {
+    /// The JSON value of the only parameter, an array of all, or an object by parameter names.
+    Json,
+    /// The text of the only parameter: as it is for a string, JSON for others.
+    Text,
+}
+
+/// Makes a handle whose input is a line of text.
+pub(super) fn lines(
+    pool: Pool,
+    target: Target,
+    format: LineFormat,
+) -> Result<Task<String, Value, Value>, PoolError> {
+    let params = target.info.param_types();
+    let name = target.info.name().to_owned();
+    let from_json = move |line: String| {
+        let input = serde_json::from_str(&line).map_err(|error| format!("the line is not JSON: {error}"))?;
+        args_from_json(&name, &params, &input).map_err(|problem| problem.to_string())
+    };
+    let fit: Fit<String> = match (format, target.info.param_types().pop()) {
+        (LineFormat::Json, _) => Box::new(from_json),
+        (LineFormat::Text, Some((name, ty))) if target.info.params().len() == 1 => Box::new(move |line| {
+            arg_from_text(&name, &ty, &line).map(|arg| vec![arg]).map_err(|problem| problem.to_string())
+        }),
+        (LineFormat::Text, _) => {
+            let problem = "a line of text is one argument; give JSON arrays instead".to_owned();
+            return Err(PoolError::WrongTypes { signature: target.info.signature(), problem });
+        }
+    };
+    dynamic(pool, &target, fit, String::len)
+}
+
+type Fit<In> = Box<dyn Fn(In) -> Result<Vec<Val>, String> + Send + Sync>;
+
+fn dynamic<In: 'static>(
+    pool: Pool,
+    target: &Target,
+    fit: Fit<In>,
+    weigh: fn(&In) -> usize,
+) -> Result<Task<In, Value, Value>, PoolError> {
+    let task = target.info.name();
+    if let Err(reason) = target.info.takes_json() {
+        return Err(PoolError::NotForJson { task: task.to_owned(), reason: reason.to_owned() });
+    }
+    let export = pool.inner.shop.blueprints[target.module]
+        .export(&target.info)
+        .ok_or_else(|| PoolError::UnknownTask(format!("`{task}` is no function")))?;
+    let result = target.info.result_type().cloned();
+    let prepare: Prepare<In> = Box::new(move |input| {
+        let params = fit(input).map_err(Failure::BadInput)?;
+        Ok(Arc::new(Dynamic { export: export.clone(), params, result: result.clone() }))
+    });
+    Ok(assemble(pool, target, prepare, Weights { input: weigh, output: json_bytes }))
+}
+
+fn assemble<In, Out, E>(
+    pool: Pool,
+    target: &Target,
+    prepare: Prepare<In>,
+    weights: Weights<In, Out>,
+) -> Task<In, Out, E> {
+    let name = target.info.name().into();
+    let inner = Inner { pool, name, module: target.module, prepare, weights };
+    Task { inner: Arc::new(inner), _error: PhantomData }
+}
+
+/// Returns about how much memory a JSON value takes.
+fn json_bytes(value: &Value) -> usize {
+    let inside: usize = match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(json_bytes).sum(),
+        Value::Object(fields) => fields.iter().map(|(name, value)| name.len() + json_bytes(value)).sum(),
+    };
+    inside + size_of::<Value>()
+}

@@ -1,0 +1,91 @@
+//! What a sandbox may import: WASI 0.2 and 0.3 with nothing granted, and `wasmpool:host` (guest/wit).
+
+use wasmtime::component::{Access, HasSelf, Linker, Resource};
+use wasmtime::{AsContextMut, Engine, StoreContextMut};
+use wasmtime_wasi::WasiView;
+use wasmtime_wasi::p2::DynOutputStream;
+use wasmtime_wasi::p2::bindings::io::streams;
+
+use crate::call::AttemptId;
+use crate::sandbox::state::SandboxState;
+
+mod contract {
+    wasmtime::component::bindgen!({
+        path: "../guest/wit",
+        world: "guest",
+        imports: { default: store | trappable },
+    });
+}
+
+impl<T: 'static> contract::wasmpool::host::call::HostWithStore<T> for HasSelf<SandboxState> {
+    fn id(mut store: Access<'_, T, Self>) -> wasmtime::Result<u64> {
+        Ok(asking(&mut store)?.map_or(0, |attempt| attempt.call.get()))
+    }
+
+    fn attempt(mut store: Access<'_, T, Self>) -> wasmtime::Result<u32> {
+        Ok(asking(&mut store)?.map_or(0, |attempt| attempt.attempt))
+    }
+}
+
+impl contract::wasmpool::host::call::Host for SandboxState {}
+
+/// Returns which attempt's guest code asks; `None` in an initializer. Only a sync import can tell.
+fn asking<T: 'static>(
+    store: &mut Access<'_, T, HasSelf<SandboxState>>,
+) -> wasmtime::Result<Option<AttemptId>> {
+    let root = store.as_context_mut().async_call_stack()?.last();
+    Ok(root.and_then(|task| store.get().roster.attempt_of(task)))
+}
+
+/// Returns a linker with everything that this pool provides.
+pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<SandboxState>> {
+    let mut linker = Linker::new(engine);
+    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    wasmtime_wasi::p3::add_to_linker(&mut linker)?;
+    contract::wasmpool::host::call::add_to_linker::<_, HasSelf<SandboxState>>(&mut linker, |state| state)?;
+    attribute_output(&mut linker)?;
+    Ok(linker)
+}
+
+/// Puts a note of who writes before each write to an output stream: only an import knows which call's guest
+/// code it was called from, and the stream behind it serves the whole sandbox.
+fn attribute_output(linker: &mut Linker<SandboxState>) -> wasmtime::Result<()> {
+    linker.allow_shadowing(true);
+    let mut io = linker.instance("wasi:io/streams@0.2.12")?;
+    io.func_wrap("[method]output-stream.write", |mut store, (stream, bytes): (Resource<_>, Vec<u8>)| {
+        note_writer(&mut store)?;
+        let table = store.data_mut().ctx().table;
+        let written = streams::HostOutputStream::write(table, stream, bytes);
+        Ok((stream_result(store, written)?,))
+    })?;
+    io.func_wrap_async(
+        "[method]output-stream.blocking-write-and-flush",
+        |mut store, (stream, bytes): (Resource<DynOutputStream>, Vec<u8>)| {
+            Box::new(async move {
+                note_writer(&mut store)?;
+                let table = store.data_mut().ctx().table;
+                let written = streams::HostOutputStream::blocking_write_and_flush(table, stream, bytes).await;
+                Ok((stream_result(store, written)?,))
+            })
+        },
+    )?;
+    linker.allow_shadowing(false);
+    Ok(())
+}
+
+fn note_writer(store: &mut StoreContextMut<'_, SandboxState>) -> wasmtime::Result<()> {
+    let root = store.async_call_stack()?.last();
+    let state = store.data_mut();
+    state.output.set_writer(root.and_then(|task| state.roster.attempt_of(task)));
+    Ok(())
+}
+
+fn stream_result(
+    mut store: StoreContextMut<'_, SandboxState>,
+    written: wasmtime_wasi::p2::StreamResult<()>,
+) -> wasmtime::Result<Result<(), streams::StreamError>> {
+    match written {
+        Ok(()) => Ok(Ok(())),
+        Err(error) => Ok(Err(streams::Host::convert_stream_error(store.data_mut().ctx().table, error)?)),
+    }
+}

@@ -1,0 +1,170 @@
+//! One call of one exported function, by static types or by JSON. Only the two ends of a call know its
+//! types; everything between them sees an [`Invocation`].
+
+use std::sync::Arc;
+
+use futures::FutureExt;
+use futures::future::LocalBoxFuture;
+use wasmtime::component::{
+    Accessor, ComponentExportIndex, ComponentNamedList, GuestTaskId, Instance, Lift, Lower, Type, Val,
+};
+
+use crate::outcome::{Ending, Failure};
+use crate::sandbox::state::{Resident, SandboxState};
+use crate::values::value_to_json;
+
+/// A call that can be tried any number of times.
+pub(crate) trait Invocation: Send + Sync {
+    /// Runs the call to its end and answers `resident`'s reply.
+    ///
+    /// The resident enters the store's roster before any guest code runs. On `Err` the store is done for,
+    /// and the resident is still there, for whoever finds out why.
+    fn run<'a>(
+        self: Arc<Self>,
+        accessor: &'a Accessor<SandboxState>,
+        instance: &'a Instance,
+        resident: Resident,
+    ) -> LocalBoxFuture<'a, Result<(), Broken>>;
+}
+
+/// A job as sandboxes and workers know it.
+pub(crate) type Job = crate::dispatch::Job<dyn Invocation>;
+
+/// The queue of such jobs.
+pub(crate) type Queue = crate::dispatch::Queue<dyn Invocation>;
+
+/// A call ended without leaving its store fit for use.
+pub(crate) struct Broken {
+    pub(crate) task: GuestTaskId,
+    pub(crate) error: wasmtime::Error,
+}
+
+/// A call by static types: `P` is the tuple of parameters, `R` the tuple of results.
+pub(crate) struct Typed<P, R> {
+    pub(crate) export: ComponentExportIndex,
+    pub(crate) params: P,
+    pub(crate) conclude: fn(R) -> Ending,
+}
+
+impl<P, R> Invocation for Typed<P, R>
+where
+    P: ComponentNamedList + Lower + Clone + 'static,
+    R: ComponentNamedList + Lift + 'static,
+{
+    fn run<'a>(
+        self: Arc<Self>,
+        accessor: &'a Accessor<SandboxState>,
+        instance: &'a Instance,
+        resident: Resident,
+    ) -> LocalBoxFuture<'a, Result<(), Broken>> {
+        async move {
+            let params = self.params.clone();
+            let started = accessor.with(|mut store| {
+                let started = instance
+                    .get_typed_func::<P, R>(&mut store, &self.export)
+                    .and_then(|func| Ok((func, func.start_call_concurrent(&mut store, params)?)));
+                enter(&mut store, started, resident, |(_, call)| call.task())
+            });
+            let Some((func, call)) = started else { return Ok(()) };
+            let task = call.task();
+            match func.finish_call_concurrent(accessor, call).await {
+                Ok(results) => leave(accessor, task, (self.conclude)(results)),
+                Err(error) => return Err(Broken { task, error }),
+            }
+            Ok(())
+        }
+        .boxed_local()
+    }
+}
+
+/// A call by JSON.
+pub(crate) struct Dynamic {
+    pub(crate) export: ComponentExportIndex,
+    pub(crate) params: Vec<Val>,
+    pub(crate) result: Option<Type>,
+}
+
+impl Invocation for Dynamic {
+    fn run<'a>(
+        self: Arc<Self>,
+        accessor: &'a Accessor<SandboxState>,
+        instance: &'a Instance,
+        resident: Resident,
+    ) -> LocalBoxFuture<'a, Result<(), Broken>> {
+        async move {
+            let mut results = vec![Val::Bool(false); usize::from(self.result.is_some())];
+            let started = accessor.with(|mut store| {
+                let func = instance.get_func(&mut store, &self.export);
+                let started =
+                    func.ok_or_else(|| wasmtime::format_err!("the export is gone")).and_then(|func| {
+                        Ok((func, func.start_call_concurrent(&mut store, &self.params, &mut results)?))
+                    });
+                enter(&mut store, started, resident, |(_, call)| call.task())
+            });
+            let Some((func, call)) = started else { return Ok(()) };
+            let task = call.task();
+            match func.finish_call_concurrent(accessor, call).await {
+                Ok(()) => leave(accessor, task, self.conclude(results.pop())),
+                Err(error) => return Err(Broken { task, error }),
+            }
+            Ok(())
+        }
+        .boxed_local()
+    }
+}
+
+impl Dynamic {
+    /// Turns the function's result into JSON; a `result` is taken apart, as by static types.
+    fn conclude(&self, value: Option<Val>) -> Ending {
+        let (Some(ty), Some(value)) = (&self.result, value) else {
+            return Ending::Completed(Box::new(serde_json::Value::Null));
+        };
+        let Type::Result(either) = ty else {
+            return Ending::Completed(Box::new(value_to_json(ty, &value)));
+        };
+        let payload = |ty: Option<Type>, value: &Option<Box<Val>>| match (ty, value) {
+            (Some(ty), Some(value)) => value_to_json(&ty, value),
+            _ => serde_json::Value::Null,
+        };
+        match &value {
+            Val::Result(Err(error)) => Ending::Returned(Box::new(payload(either.err(), error))),
+            Val::Result(Ok(value)) => Ending::Completed(Box::new(payload(either.ok(), value))),
+            _ => Ending::Completed(Box::new(value_to_json(ty, &value))),
+        }
+    }
+}
+
+/// Puts a started call on the roster, or answers that it did not start.
+fn enter<C>(
+    store: &mut wasmtime::component::Access<'_, SandboxState>,
+    started: wasmtime::Result<C>,
+    resident: Resident,
+    task: impl FnOnce(&C) -> GuestTaskId,
+) -> Option<C> {
+    match started {
+        Ok(call) => {
+            store.data_mut().roster.enter(task(&call), resident);
+            Some(call)
+        }
+        Err(error) => {
+            let reason = format!("{error:#}");
+            resident.reply.answer(Ending::Failed(Failure::NotStarted { reason }));
+            None
+        }
+    }
+}
+
+/// Takes an answered call off the roster and sends its answer.
+fn leave(accessor: &Accessor<SandboxState>, task: GuestTaskId, ending: Ending) {
+    let resident = accessor.with(|mut store| {
+        let state = store.data_mut();
+        let resident = state.roster.leave(task);
+        if let Some(resident) = &resident {
+            state.output.finish(Some(resident.attempt));
+        }
+        resident
+    });
+    if let Some(resident) = resident {
+        resident.reply.answer(ending);
+    }
+}

@@ -1,0 +1,194 @@
+//! The long-lived loop in which one sandbox runs its calls, and what becomes of them when it ends.
+//!
+//! The worker stands at the [`Door`]: it lets jobs in and says when no more will come. The loop is one
+//! `run_concurrent` for the life of the store. Dropping the loop is the only way to stop guest code for
+//! good, and is always allowed: unanswered calls answer for themselves.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashSet, VecDeque};
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use futures::stream::{FuturesUnordered, StreamExt};
+use wasmtime::AsContextMut;
+use wasmtime::component::{Accessor, GuestTaskId, Instance};
+
+use crate::call::CallId;
+use crate::outcome::{Ending, Failure, Interruption};
+use crate::sandbox::blame::trap_report;
+use crate::sandbox::blueprint::Sandbox;
+use crate::sandbox::invoke::{Broken, Job};
+use crate::sandbox::state::{Resident, SandboxState};
+
+/// Where a worker and the loop of one of its sandboxes meet. Both live on one thread.
+pub(crate) struct Door {
+    pub(crate) module: usize,
+    waiting: RefCell<VecDeque<Job>>,
+    /// Calls inside or waiting that somebody awaits.
+    awaited: RefCell<HashSet<CallId>>,
+    /// Calls inside that nobody awaits any more, and that have not ended.
+    abandoned: Cell<usize>,
+    /// How many calls have begun inside.
+    served: Cell<u64>,
+    closing: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl Door {
+    pub(crate) fn new(module: usize) -> Rc<Self> {
+        Rc::new(Door {
+            module,
+            waiting: RefCell::default(),
+            awaited: RefCell::default(),
+            abandoned: Cell::new(0),
+            served: Cell::new(0),
+            closing: Cell::new(false),
+            waker: RefCell::default(),
+        })
+    }
+
+    /// Lets a job in.
+    pub(crate) fn admit(&self, job: Job) {
+        self.awaited.borrow_mut().insert(job.attempt.call);
+        self.waiting.borrow_mut().push_back(job);
+        self.wake();
+    }
+
+    /// Lets nobody in any more; the sandbox ends when its last awaited call has.
+    pub(crate) fn close(&self) {
+        self.closing.set(true);
+        self.wake();
+    }
+
+    /// Notes that nobody awaits a call any more; returns false if it is not in here.
+    pub(crate) fn abandon(&self, call: CallId) -> bool {
+        let was_here = self.awaited.borrow_mut().remove(&call);
+        if was_here {
+            self.abandoned.set(self.abandoned.get() + 1);
+            self.wake();
+        }
+        was_here
+    }
+
+    pub(crate) fn awaited(&self) -> usize {
+        self.awaited.borrow().len()
+    }
+
+    pub(crate) fn abandoned(&self) -> usize {
+        self.abandoned.get()
+    }
+
+    pub(crate) fn served(&self) -> u64 {
+        self.served.get()
+    }
+
+    /// Takes back the jobs that have not begun.
+    pub(crate) fn take_waiting(&self) -> Vec<Job> {
+        self.waiting.borrow_mut().drain(..).collect()
+    }
+
+    fn leave(&self, call: CallId) {
+        if !self.awaited.borrow_mut().remove(&call) {
+            self.abandoned.set(self.abandoned.get().saturating_sub(1));
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.closing.get() && self.awaited.borrow().is_empty()
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = self.waker.borrow_mut().take() {
+            waker.wake();
+        }
+    }
+}
+
+/// How a sandbox ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Departure {
+    /// It was closed and its calls have ended.
+    Closed,
+    /// A call trapped, or the engine gave up for another reason.
+    Trapped,
+}
+
+impl Sandbox {
+    /// Runs the calls that come in by the door until it is closed or a call traps.
+    ///
+    /// All calls that were running at a trap are answered here. Those that had not begun stay at the door.
+    pub(crate) async fn serve(mut self, door: &Door) -> Departure {
+        let instance = self.instance;
+        let run = self.store.run_concurrent(async |accessor| serve_calls(accessor, &instance, door).await);
+        let (culprit, error) = match run.await {
+            Ok(Ok(())) => return Departure::Closed,
+            Ok(Err(Broken { task, error })) => (Some(task), error),
+            Err(error) => (self.running_task(), error),
+        };
+        self.answer_all(culprit, &error, door);
+        Departure::Trapped
+    }
+
+    /// Returns the root of the guest task that was running when the engine gave up, if it knows.
+    fn running_task(&mut self) -> Option<GuestTaskId> {
+        self.store.as_context_mut().async_call_stack().ok()?.last()
+    }
+
+    fn answer_all(&mut self, culprit: Option<GuestTaskId>, error: &wasmtime::Error, door: &Door) {
+        let state = self.store.data_mut();
+        let mut residents: Vec<_> = state.roster.drain().collect();
+        // Neighbours go back to the queue's front, so the newest goes first.
+        residents.sort_by_key(|(_, resident)| std::cmp::Reverse(resident.attempt.call));
+        let only_call_ever = door.served() == 1;
+        let known = only_call_ever || residents.iter().any(|(task, _)| Some(*task) == culprit);
+        for (task, resident) in residents {
+            let stderr = state.output.finish(Some(resident.attempt));
+            let ending = match (known, only_call_ever || Some(task) == culprit) {
+                (true, true) => Ending::Failed(Failure::Trapped(trap_report(error, &stderr))),
+                (true, false) => Ending::Interrupted(Interruption::NeighbourTrapped),
+                (false, _) => Ending::Interrupted(Interruption::SomebodyTrapped),
+            };
+            door.leave(resident.attempt.call);
+            resident.reply.answer(ending);
+        }
+        state.output.finish(None);
+    }
+}
+
+async fn serve_calls(
+    accessor: &Accessor<SandboxState>,
+    instance: &Instance,
+    door: &Door,
+) -> Result<(), Broken> {
+    let mut running = FuturesUnordered::new();
+    poll_fn(|cx: &mut Context<'_>| {
+        loop {
+            while let Poll::Ready(Some((call, ended))) = running.poll_next_unpin(cx) {
+                door.leave(call);
+                if let Err(broken) = ended {
+                    return Poll::Ready(Err(broken));
+                }
+            }
+            let next = door.waiting.borrow_mut().pop_front();
+            if let Some(job) = next {
+                if !job.reply.is_awaited() {
+                    door.leave(job.attempt.call);
+                    continue;
+                }
+                door.served.set(door.served.get() + 1);
+                let call = job.attempt.call;
+                let resident = Resident { attempt: job.attempt, reply: job.reply, abandoned_ticks: 0 };
+                let run = job.work.run(accessor, instance, resident);
+                running.push(async move { (call, run.await) });
+                continue;
+            }
+            if door.is_done() {
+                return Poll::Ready(Ok(()));
+            }
+            *door.waker.borrow_mut() = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+    })
+    .await
+}

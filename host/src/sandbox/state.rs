@@ -1,0 +1,140 @@
+//! What a store carries: WASI's context, the calls that run in it, where its output goes, and what is to
+//! be done when the epoch ticks over busy guest code.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use wasmtime::component::{GuestTaskId, ResourceTable};
+use wasmtime::{StoreContextMut, UpdateDeadline};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use crate::call::AttemptId;
+use crate::dispatch::Reply;
+use crate::event::{GuestStream, Teller};
+use crate::limits::Limits;
+use crate::sandbox::output::OutputDesk;
+
+/// A busy guest gives way to the rest of its worker every this many ticks.
+const TICKS_BETWEEN_YIELDS: u32 = 10;
+
+/// A busy call that nobody awaits any more is stopped after this many ticks.
+const TICKS_ABANDONED: u32 = 10;
+
+/// What a store carries.
+pub(crate) struct SandboxState {
+    wasi: WasiCtx,
+    table: ResourceTable,
+    pub(crate) output: OutputDesk,
+    pub(crate) roster: Roster,
+    pulse: Arc<Pulse>,
+    ticks_since_yield: u32,
+}
+
+impl SandboxState {
+    pub(crate) fn new(teller: Teller, limits: &Limits, pulse: Arc<Pulse>) -> Self {
+        let output = OutputDesk::new(teller, limits.guest_output_bytes);
+        let wasi = WasiCtx::builder()
+            .stdout(output.stream(GuestStream::Stdout))
+            .stderr(output.stream(GuestStream::Stderr))
+            .build();
+        SandboxState {
+            wasi,
+            table: ResourceTable::new(),
+            output,
+            roster: Roster::default(),
+            pulse,
+            ticks_since_yield: 0,
+        }
+    }
+}
+
+impl WasiView for SandboxState {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+/// The calls that run in a store, by the name that the engine has for them.
+///
+/// It lives in the store, not in the futures that run the calls: when one call traps the engine drops all
+/// of those before anybody knows the culprit, and the replies must outlive that.
+#[derive(Default)]
+pub(crate) struct Roster {
+    residents: HashMap<GuestTaskId, Resident>,
+}
+
+/// A call that runs.
+pub(crate) struct Resident {
+    pub(crate) attempt: AttemptId,
+    pub(crate) reply: Reply,
+    /// Ticks that met it busy while nobody awaited it.
+    pub(crate) abandoned_ticks: u32,
+}
+
+impl Roster {
+    /// Notes a call before any of its guest code runs. The engine uses an id again once its call is through.
+    pub(crate) fn enter(&mut self, task: GuestTaskId, resident: Resident) {
+        self.residents.insert(task, resident);
+    }
+
+    pub(crate) fn leave(&mut self, task: GuestTaskId) -> Option<Resident> {
+        self.residents.remove(&task)
+    }
+
+    /// Returns whose call a task belongs to; `None` for work left over from an answered call.
+    pub(crate) fn attempt_of(&self, task: GuestTaskId) -> Option<AttemptId> {
+        self.residents.get(&task).map(|resident| resident.attempt)
+    }
+
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = (GuestTaskId, Resident)> {
+        self.residents.drain()
+    }
+}
+
+/// What a worker and the epoch callback of its sandboxes tell each other.
+pub(crate) struct Pulse {
+    /// Set when guest code was still busy at a tick: the worker is not idle although its loop returned.
+    busy: AtomicBool,
+    /// Called at each tick that meets a busy guest; returns true if the worker wants its loop back at once.
+    at_busy_tick: Box<dyn Fn() -> bool + Send + Sync>,
+}
+
+impl Pulse {
+    pub(crate) fn new(at_busy_tick: impl Fn() -> bool + Send + Sync + 'static) -> Arc<Self> {
+        Arc::new(Pulse { busy: AtomicBool::new(false), at_busy_tick: Box::new(at_busy_tick) })
+    }
+
+    /// Returns whether a guest was met busy since the last time.
+    pub(crate) fn take_busy(&self) -> bool {
+        self.busy.swap(false, Ordering::Relaxed)
+    }
+}
+
+/// The engine stopped a call that nobody awaited.
+#[derive(Debug, thiserror::Error)]
+#[error("still busy although nobody awaits it")]
+pub(crate) struct Abandoned;
+
+/// Looks around while guest code is busy: at every tick the pool is told, now and then the worker's other
+/// work gets its turn, and a call that nobody awaits is stopped.
+pub(crate) fn on_epoch(mut store: StoreContextMut<'_, SandboxState>) -> wasmtime::Result<UpdateDeadline> {
+    let root = store.async_call_stack()?.last();
+    let state = store.data_mut();
+    state.pulse.busy.store(true, Ordering::Relaxed);
+    let worker_is_wanted = (state.pulse.at_busy_tick)();
+    if let Some(resident) = root.and_then(|task| state.roster.residents.get_mut(&task))
+        && !resident.reply.is_awaited()
+    {
+        resident.abandoned_ticks += 1;
+        if resident.abandoned_ticks > TICKS_ABANDONED {
+            return Err(Abandoned.into());
+        }
+    }
+    state.ticks_since_yield += 1;
+    if state.ticks_since_yield < TICKS_BETWEEN_YIELDS && !worker_is_wanted {
+        return Ok(UpdateDeadline::Continue(1));
+    }
+    state.ticks_since_yield = 0;
+    Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
+}

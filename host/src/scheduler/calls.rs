@@ -1,0 +1,268 @@
+//! One call from submit to report. Here is the only loop that runs a call again.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+use crate::call::{AttemptId, CallId, Company, WorkerId};
+use crate::dispatch::{Bell, Desk, Reply};
+use crate::error::PoolError;
+use crate::event::{Event, Teller};
+use crate::lifespan::{self, Rerun};
+use crate::outcome::{Ending, Failure, Parcel};
+use crate::sandbox::invoke::{Invocation, Job, Queue};
+use crate::scheduler::ledger::Ledger;
+
+/// What calls need of their pool.
+pub(crate) struct Scheduler {
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) ledger: Ledger,
+    /// As many calls as the pool takes before `call` waits and `try_call` refuses.
+    pub(crate) permits: Arc<Semaphore>,
+    pub(crate) teller: Teller,
+}
+
+/// What is asked for.
+pub(crate) struct Order {
+    pub(crate) task: Arc<str>,
+    pub(crate) module: usize,
+    pub(crate) work: Arc<dyn Invocation>,
+    /// Given back when the call is answered. `submit` goes without when there is none left.
+    pub(crate) permit: Option<OwnedSemaphorePermit>,
+}
+
+/// How a call ended, with its output still wrapped up.
+pub(crate) struct Settlement {
+    pub(crate) end: SettledEnd,
+    pub(crate) attempts: u32,
+    pub(crate) interruptions: u32,
+    pub(crate) waiting: Duration,
+    pub(crate) running: Duration,
+}
+
+pub(crate) enum SettledEnd {
+    Completed(Parcel),
+    Returned(Parcel),
+    Failed(Failure),
+}
+
+/// A call that has been accepted; outlives its attempts.
+pub(crate) struct Call {
+    pub(crate) id: CallId,
+    task: Arc<str>,
+    module: usize,
+    work: Arc<dyn Invocation>,
+    scheduler: Arc<Scheduler>,
+    awaited: AtomicBool,
+    progress: Mutex<Progress>,
+}
+
+struct Progress {
+    /// Gone once the call is settled.
+    caller: Option<oneshot::Sender<Settlement>>,
+    _permit: Option<OwnedSemaphorePermit>,
+    company: Company,
+    attempts: u32,
+    interruptions: u32,
+    waiting: Duration,
+    running: Duration,
+    /// When the present waiting or running began.
+    since: Instant,
+    /// Who runs the present attempt; `None` while it waits.
+    worker: Option<Arc<Bell>>,
+}
+
+impl Scheduler {
+    /// Accepts a call and queues its first attempt.
+    ///
+    /// # Errors
+    /// [`PoolError::Closed`].
+    pub(crate) fn submit(
+        self: &Arc<Self>,
+        order: Order,
+    ) -> Result<(Arc<Call>, oneshot::Receiver<Settlement>), PoolError> {
+        let id = self.ledger.accept().ok_or(PoolError::Closed)?;
+        let (caller, receiver) = oneshot::channel();
+        let call = Arc::new(Call {
+            id,
+            task: order.task,
+            module: order.module,
+            work: order.work,
+            scheduler: self.clone(),
+            awaited: AtomicBool::new(true),
+            progress: Mutex::new(Progress {
+                caller: Some(caller),
+                _permit: order.permit,
+                company: Company::Shared,
+                attempts: 0,
+                interruptions: 0,
+                waiting: Duration::ZERO,
+                running: Duration::ZERO,
+                since: Instant::now(),
+                worker: None,
+            }),
+        });
+        // A pool that closes right now gives the job back; its reply then settles the call.
+        let _ = self.queue.push(call.next_job(1, Company::Shared));
+        Ok((call, receiver))
+    }
+}
+
+impl Scheduler {
+    /// Notes a call whose arguments do not fit: it ends before it is queued.
+    pub(crate) fn refuse(&self, task: &Arc<str>, failure: &Failure) -> Option<CallId> {
+        let call = self.ledger.accept()?;
+        self.teller.tell(|| Event::CallEnded {
+            call,
+            task: task.clone(),
+            failure: Some(failure.kind()),
+            attempts: 0,
+            waiting: Duration::ZERO,
+            running: Duration::ZERO,
+        });
+        self.ledger.answered();
+        Some(call)
+    }
+}
+
+impl Call {
+    /// Ends the call for the caller at once, whatever its attempt is doing.
+    pub(crate) fn withdraw(&self) {
+        let mut progress = self.progress();
+        if progress.caller.is_none() {
+            return;
+        }
+        if let Some(bell) = progress.worker.take() {
+            bell.withdraw(self.id);
+        }
+        self.settle(&mut progress, SettledEnd::Failed(Failure::Cancelled));
+    }
+
+    pub(crate) fn is_settled(&self) -> bool {
+        !self.awaited.load(Ordering::Acquire)
+    }
+
+    fn next_job(self: &Arc<Self>, attempt: u32, company: Company) -> Job {
+        Job {
+            attempt: AttemptId { call: self.id, attempt },
+            module: self.module,
+            company,
+            work: self.work.clone(),
+            reply: Reply::to(self.clone()),
+        }
+    }
+
+    /// Runs the call again after its attempt was lost, or tells the caller that it will not be.
+    fn interrupted(
+        self: &Arc<Self>,
+        mut progress: MutexGuard<'_, Progress>,
+        by: crate::outcome::Interruption,
+    ) {
+        progress.interruptions += 1;
+        let given_up = SettledEnd::Failed(Failure::Interrupted { reason: by.to_string() });
+        let company = match lifespan::after_interruption(progress.interruptions, progress.company, &by) {
+            Rerun::Again(company) => company,
+            Rerun::GiveUp => return self.settle(&mut progress, given_up),
+        };
+        progress.company = company;
+        let job = self.next_job(progress.attempts + progress.interruptions + 1, company);
+        self.scheduler.teller.tell(|| Event::RunAgain {
+            call: self.id,
+            reason: by.to_string(),
+            alone: company == Company::Alone,
+        });
+        if let Err(job) = self.scheduler.queue.push_front(job) {
+            self.settle(&mut progress, SettledEnd::Failed(Failure::Cancelled));
+            // The job's reply comes back to this call, which must not be locked then.
+            drop(progress);
+            drop(job);
+        }
+    }
+
+    fn settle(&self, progress: &mut Progress, end: SettledEnd) {
+        let Some(caller) = progress.caller.take() else { return };
+        progress.waiting += if progress.worker.is_none() { progress.since.elapsed() } else { Duration::ZERO };
+        progress._permit = None;
+        self.awaited.store(false, Ordering::Release);
+        let failure = match &end {
+            SettledEnd::Completed(_) => None,
+            SettledEnd::Returned(_) => Some("task-error"),
+            SettledEnd::Failed(failure) => Some(failure.kind()),
+        };
+        self.scheduler.teller.tell(|| Event::CallEnded {
+            call: self.id,
+            task: self.task.clone(),
+            failure,
+            attempts: progress.attempts,
+            waiting: progress.waiting,
+            running: progress.running,
+        });
+        let settlement = Settlement {
+            end,
+            attempts: progress.attempts,
+            interruptions: progress.interruptions,
+            waiting: progress.waiting,
+            running: progress.running,
+        };
+        // Nobody listens any more if the handle has been dropped.
+        let _ = caller.send(settlement);
+        self.scheduler.ledger.answered();
+    }
+
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().expect("no holder of this lock panics")
+    }
+}
+
+impl Desk for Call {
+    fn taken(&self, worker: WorkerId, bell: &Arc<Bell>) -> bool {
+        let mut progress = self.progress();
+        if progress.caller.is_none() {
+            return false;
+        }
+        let now = Instant::now();
+        let waited = now - progress.since;
+        progress.waiting += waited;
+        progress.since = now;
+        progress.worker = Some(bell.clone());
+        self.scheduler.teller.tell(|| Event::AttemptStarted {
+            attempt: AttemptId { call: self.id, attempt: progress.attempts + progress.interruptions + 1 },
+            task: self.task.clone(),
+            worker,
+        });
+        true
+    }
+
+    fn is_awaited(&self) -> bool {
+        self.awaited.load(Ordering::Acquire)
+    }
+
+    fn ended(self: Arc<Self>, ending: Ending) {
+        let mut progress = self.progress();
+        if progress.caller.is_none() {
+            return;
+        }
+        let attempt = AttemptId { call: self.id, attempt: progress.attempts + progress.interruptions + 1 };
+        let now = Instant::now();
+        let running = if progress.worker.take().is_some() { now - progress.since } else { Duration::ZERO };
+        progress.running += running;
+        progress.since = now;
+        let failure = match &ending {
+            Ending::Completed(_) => None,
+            Ending::Returned(_) => Some("task-error"),
+            Ending::Failed(failure) => Some(failure.kind()),
+            Ending::Interrupted(_) => Some("interrupted"),
+        };
+        self.scheduler.teller.tell(|| Event::AttemptEnded { attempt, failure, running });
+        let end = match ending {
+            Ending::Interrupted(by) => return self.interrupted(progress, by),
+            Ending::Completed(parcel) => SettledEnd::Completed(parcel),
+            Ending::Returned(parcel) => SettledEnd::Returned(parcel),
+            Ending::Failed(failure) => SettledEnd::Failed(failure),
+        };
+        progress.attempts += 1;
+        self.settle(&mut progress, end);
+    }
+}

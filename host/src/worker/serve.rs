@@ -1,0 +1,278 @@
+//! What a worker does all day: take a job, seat it in a sandbox, see sandboxes end, stop.
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use futures::FutureExt;
+use futures::future::LocalBoxFuture;
+use futures::stream::{FuturesUnordered, StreamExt};
+use tokio::sync::oneshot;
+
+use crate::call::{CallId, Company, WorkerId};
+use crate::dispatch::Bell;
+use crate::event::{Event, Teller};
+use crate::lifespan;
+use crate::outcome::{Ending, Failure};
+use crate::sandbox::blueprint::Blueprint;
+use crate::sandbox::engine::PoolEngine;
+use crate::sandbox::invoke::{Job, Queue};
+use crate::sandbox::serve::{Departure, Door};
+use crate::sandbox::state::Pulse;
+use crate::worker::openings::Openings;
+
+/// What all workers of a pool share.
+pub(crate) struct Workshop {
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) blueprints: Vec<Blueprint>,
+    pub(crate) openings: Openings,
+    /// How many calls a worker keeps in flight.
+    pub(crate) concurrency: usize,
+    pub(crate) teller: Teller,
+    /// Ticks as long as a worker may be running guest code.
+    pub(crate) engine: PoolEngine,
+}
+
+/// Hears whether the first sandbox of a module opened.
+pub(crate) type FirstOpening = oneshot::Sender<Result<(), String>>;
+
+pub(crate) struct Worker {
+    id: WorkerId,
+    shop: Arc<Workshop>,
+    bell: Arc<Bell>,
+    pulse: Arc<Pulse>,
+    /// The sandbox that takes calls, for each module that has one.
+    open_doors: Vec<Option<Rc<Door>>>,
+    /// All sandboxes, those included that take no more calls or only one.
+    doors: Vec<Rc<Door>>,
+    /// How many of them have not opened yet.
+    opening: Rc<Cell<usize>>,
+    sandboxes: FuturesUnordered<LocalBoxFuture<'static, Ended>>,
+    taken_since_pause: u32,
+}
+
+/// So many jobs are taken in a row before timers and sockets of waiting calls get their turn.
+const JOBS_BETWEEN_PAUSES: u32 = 64;
+
+/// A sandbox that is gone, or never was.
+struct Ended {
+    door: Rc<Door>,
+    how: Result<Departure, String>,
+}
+
+/// What happened, of all that can happen to a worker.
+enum Step {
+    Take(Job),
+    Ended(Ended),
+    Withdrawn(Vec<CallId>),
+    Stop,
+}
+
+impl Worker {
+    pub(crate) fn new(id: WorkerId, shop: Arc<Workshop>, bell: Arc<Bell>) -> Self {
+        let pulse = {
+            let (shop, bell) = (shop.clone(), bell.clone());
+            Pulse::new(move || {
+                shop.queue.pass_on(id);
+                bell.is_stopped()
+            })
+        };
+        let open_doors = shop.blueprints.iter().map(|_| None).collect();
+        Worker {
+            id,
+            shop,
+            bell,
+            pulse,
+            open_doors,
+            doors: Vec::new(),
+            opening: Rc::default(),
+            sandboxes: FuturesUnordered::new(),
+            taken_since_pause: 0,
+        }
+    }
+
+    /// Serves jobs until the worker is told to stop. `first` hears of the first sandbox of each module, which
+    /// are then opened before any job asks for them.
+    pub(crate) async fn serve(mut self, first: Vec<FirstOpening>) {
+        for (module, hears) in first.into_iter().enumerate() {
+            let door = self.open_sandbox(module, Some(hears));
+            self.open_doors[module] = Some(door);
+        }
+        loop {
+            match self.next_step().await {
+                Step::Take(job) => {
+                    self.seat(job);
+                    self.pause_now_and_then().await;
+                }
+                Step::Ended(ended) => self.clear_away(ended),
+                Step::Withdrawn(calls) => self.note_withdrawn(&calls),
+                Step::Stop => return,
+            }
+        }
+    }
+
+    async fn pause_now_and_then(&mut self) {
+        self.taken_since_pause += 1;
+        if self.taken_since_pause == JOBS_BETWEEN_PAUSES {
+            self.taken_since_pause = 0;
+            tokio::task::yield_now().await;
+        }
+    }
+
+    async fn next_step(&mut self) -> Step {
+        poll_fn(|cx| self.poll_step(cx)).await
+    }
+
+    fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
+        let withdrawn = self.bell.listen(cx);
+        if self.bell.is_stopped() {
+            return Poll::Ready(Step::Stop);
+        }
+        if !withdrawn.is_empty() {
+            return Poll::Ready(Step::Withdrawn(withdrawn));
+        }
+        self.pulse.take_busy();
+        // This runs guest code, until all of it waits for something or the epoch asks for a pause.
+        if let Poll::Ready(Some(ended)) = self.sandboxes.poll_next_unpin(cx) {
+            return Poll::Ready(Step::Ended(ended));
+        }
+        if self.pulse.take_busy() || self.opening.get() > 0 || self.awaited() >= self.shop.concurrency {
+            // Whoever woke this worker for a job should find somebody else.
+            self.shop.queue.pass_on(self.id);
+            return Poll::Pending;
+        }
+        match self.shop.queue.poll_take(self.id, &self.bell, cx) {
+            Poll::Ready(Some(job)) => Poll::Ready(Step::Take(job)),
+            Poll::Ready(None) => Poll::Ready(Step::Stop),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    fn awaited(&self) -> usize {
+        self.doors.iter().map(|door| door.awaited()).sum()
+    }
+
+    fn seat(&mut self, job: Job) {
+        if job.company == Company::Alone {
+            let door = self.open_sandbox(job.module, None);
+            door.admit(job);
+            door.close();
+            return;
+        }
+        let module = job.module;
+        let door = match &self.open_doors[module] {
+            Some(door) => door.clone(),
+            None => self.open_sandbox(module, None),
+        };
+        door.admit(job);
+        self.open_doors[module] = Some(door);
+    }
+
+    /// Begins to open a sandbox; its calls can come to the door meanwhile.
+    fn open_sandbox(&mut self, module: usize, first: Option<FirstOpening>) -> Rc<Door> {
+        let door = Door::new(module);
+        let life =
+            live(self.shop.clone(), self.id, door.clone(), self.pulse.clone(), self.opening.clone(), first);
+        self.opening.set(self.opening.get() + 1);
+        self.sandboxes.push(life.boxed_local());
+        self.doors.push(door.clone());
+        door
+    }
+
+    fn clear_away(&mut self, ended: Ended) {
+        let Ended { door, how } = ended;
+        self.doors.retain(|other| !Rc::ptr_eq(other, &door));
+        let open_door = &mut self.open_doors[door.module];
+        if open_door.as_ref().is_some_and(|open| Rc::ptr_eq(open, &door)) {
+            *open_door = None;
+        }
+        match how {
+            Ok(departure) => {
+                self.tell_retired(&door, departure);
+                self.hand_back(door.take_waiting());
+            }
+            Err(reason) => self.not_opened(&door, reason),
+        }
+    }
+
+    fn tell_retired(&self, door: &Door, departure: Departure) {
+        self.shop.teller.tell(|| Event::SandboxRetired {
+            module: self.shop.blueprints[door.module].name.clone(),
+            worker: self.id,
+            reason: match departure {
+                Departure::Closed => "closed",
+                Departure::Trapped => "a call trapped",
+            },
+            served: door.served(),
+        });
+    }
+
+    /// Gives jobs that have not begun back to the queue.
+    fn hand_back(&self, jobs: Vec<Job>) {
+        for job in jobs.into_iter().rev() {
+            // A closed queue drops the job, whose reply then says that the pool is gone.
+            let _ = self.shop.queue.push_front(job);
+        }
+    }
+
+    fn not_opened(&self, door: &Door, reason: String) {
+        let module = door.module;
+        self.shop.teller.tell(|| Event::SandboxNotOpened {
+            module: self.shop.blueprints[module].name.clone(),
+            worker: self.id,
+            reason: reason.clone(),
+        });
+        let in_a_row = self.shop.openings.failed(module);
+        if !lifespan::gives_up_opening(in_a_row) {
+            return self.hand_back(door.take_waiting());
+        }
+        for job in door.take_waiting().into_iter().chain(self.shop.queue.take_all_of(module)) {
+            job.reply.answer(Ending::Failed(Failure::NotStarted { reason: reason.clone() }));
+        }
+    }
+
+    fn note_withdrawn(&mut self, calls: &[CallId]) {
+        for call in calls {
+            let Some(door) = self.doors.iter().find(|door| door.abandon(*call)) else { continue };
+            if lifespan::too_many_abandoned(door.abandoned(), self.shop.concurrency) {
+                door.close();
+                let open_door = &mut self.open_doors[door.module];
+                open_door.take_if(|open| Rc::ptr_eq(open, door));
+            }
+        }
+    }
+}
+
+/// The whole life of one sandbox.
+async fn live(
+    shop: Arc<Workshop>,
+    worker: WorkerId,
+    door: Rc<Door>,
+    pulse: Arc<Pulse>,
+    opening: Rc<Cell<usize>>,
+    first: Option<FirstOpening>,
+) -> Ended {
+    let blueprint = &shop.blueprints[door.module];
+    let begun = Instant::now();
+    let opened = blueprint.open(pulse).await;
+    opening.set(opening.get() - 1);
+    if let Some(hears) = first {
+        // Nobody listens any more if the pool's builder has been dropped.
+        let _ = hears.send(opened.as_ref().map(|_| ()).map_err(String::clone));
+    }
+    let sandbox = match opened {
+        Ok(sandbox) => sandbox,
+        Err(reason) => return Ended { door, how: Err(reason) },
+    };
+    shop.openings.succeeded(door.module);
+    shop.teller.tell(|| Event::SandboxOpened {
+        module: blueprint.name.clone(),
+        worker,
+        took: begun.elapsed(),
+    });
+    let departure = sandbox.serve(&door).await;
+    Ended { door, how: Ok(departure) }
+}

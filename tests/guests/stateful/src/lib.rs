@@ -1,0 +1,78 @@
+//! An initializer with every way to end, and tasks that borrow what it made.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use wasmpool_guest::{Error, bail, tasks, time};
+
+/// A session opened once per sandbox.
+#[tasks]
+mod stateful {
+    use super::*;
+
+    /// What a sandbox keeps.
+    pub struct Session {
+        mode: String,
+        calls: Cell<u32>,
+    }
+
+    /// Opens the session after `ms` milliseconds. `mode` says how that ends: `ok`, `err`, `panic`, `hang` or `spin`.
+    #[init]
+    pub async fn open(mode: String, ms: u32) -> Result<Session, Error> {
+        time::sleep(Duration::from_millis(ms.into())).await;
+        match mode.as_str() {
+            "ok" => Ok(Session { mode, calls: Cell::new(0) }),
+            "panic" => panic!("the session panics on purpose"),
+            "hang" => std::future::pending().await,
+            "spin" => loop {
+                std::hint::black_box(ms);
+            },
+            other => bail!("no session in mode {other}"),
+        }
+    }
+
+    /// How often the session was used, this call included.
+    pub fn count(session: &Session) -> u32 {
+        session.calls.set(session.calls.get() + 1);
+        session.calls.get()
+    }
+
+    /// Like `count`, after a wait of `ms` milliseconds.
+    pub async fn count_later(session: &Session, ms: u32) -> u32 {
+        time::sleep(Duration::from_millis(ms.into())).await;
+        count(session)
+    }
+
+    /// The mode in which the session was opened.
+    pub fn mode(session: &Session) -> String {
+        session.mode.clone()
+    }
+
+    /// Panics.
+    pub async fn spoil(session: &Session) -> u32 {
+        panic!("spoiled after {} calls", session.calls.get())
+    }
+
+    /// Needs no session.
+    pub fn ping() -> u32 {
+        1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::stateful;
+    use wasmpool_guest::testing::block_on;
+
+    #[test]
+    fn a_session_counts_its_calls() {
+        let session = block_on(stateful::open("ok".to_owned(), 0)).expect("mode ok opens");
+        stateful::count(&session);
+        assert_eq!(block_on(stateful::count_later(&session, 1)), 2);
+    }
+
+    #[test]
+    fn an_unknown_mode_is_an_error() {
+        assert!(block_on(stateful::open("err".to_owned(), 0)).is_err());
+    }
+}
