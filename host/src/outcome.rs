@@ -133,6 +133,13 @@ pub struct CallReport<Out, E = TaskError> {
     pub running: Duration,
 }
 
+impl<Out, E> CallReport<Out, E> {
+    /// Returns true if the task returned an output.
+    pub fn is_completed(&self) -> bool {
+        matches!(self.outcome, Outcome::Completed(_))
+    }
+}
+
 /// A value whose type only the two ends of a call know.
 pub(crate) type Parcel = Box<dyn Any + Send>;
 

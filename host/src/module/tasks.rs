@@ -8,15 +8,15 @@ use wasmtime::Engine;
 use wasmtime::component::Type;
 use wasmtime::component::types::{Component, ComponentExtern, ComponentFunc, ComponentItem};
 
-use crate::values::{BadValue, arg_from_text, bytes_arg, example, value_to_json};
+use crate::values::{
+    BadValue, arg_from_text, bytes_arg, check_representable, example, short_type_text, value_to_json,
+};
 
 use super::attributes::{RetryAttribute, TaskAttributes, TaskKind, TimeoutAttribute};
 use super::wit::{FunctionText, TypeDefinition};
 
 /// The export by which a WASI command is known; its function is a main function, not a task.
 const COMMAND_INTERFACE: &str = "wasi:cli/run";
-/// A type that takes more steps to walk through is not for JSON.
-const MOST_STEPS: u32 = 100_000;
 
 /// A parameter of a task.
 #[derive(Clone, Debug)]
@@ -257,78 +257,20 @@ fn describe(
 }
 
 fn can_be_json(params: &[(&str, Type)], result: Option<&Type>) -> Result<(), String> {
-    let mut steps = MOST_STEPS;
     for (name, ty) in params {
-        if let Some(obstacle) = obstacle_to_json(ty, &mut steps) {
-            return Err(format!("its parameter `{name}` holds {obstacle}"));
-        }
+        check_representable(ty).map_err(|obstacle| format!("its parameter `{name}` holds {obstacle}"))?;
     }
-    match result.and_then(|ty| obstacle_to_json(ty, &mut steps)) {
-        Some(obstacle) => Err(format!("its result holds {obstacle}")),
+    match result {
+        Some(ty) => check_representable(ty).map_err(|obstacle| format!("its result holds {obstacle}")),
         None => Ok(()),
     }
 }
 
-/// Returns what in a type has no form in JSON, or `None` if all of it does.
-fn obstacle_to_json(ty: &Type, steps: &mut u32) -> Option<&'static str> {
-    let Some(left) = steps.checked_sub(1) else { return Some("a type that is far too large") };
-    *steps = left;
-    let mut first_of = |mut types: &mut dyn Iterator<Item = Type>| {
-        Iterator::find_map(&mut types, |ty| obstacle_to_json(&ty, steps))
-    };
-    match ty {
-        Type::Stream(_) => Some("a stream"),
-        Type::Future(_) => Some("a future"),
-        Type::Own(_) | Type::Borrow(_) => Some("a resource"),
-        Type::ErrorContext => Some("an error context"),
-        Type::List(list) => first_of(&mut [list.ty()].into_iter()),
-        Type::FixedLengthList(list) => first_of(&mut [list.ty()].into_iter()),
-        Type::Map(map) => first_of(&mut [map.key(), map.value()].into_iter()),
-        Type::Record(record) => first_of(&mut record.fields().map(|field| field.ty)),
-        Type::Tuple(tuple) => first_of(&mut tuple.types()),
-        Type::Variant(variant) => first_of(&mut variant.cases().filter_map(|case| case.ty)),
-        Type::Option(option) => first_of(&mut [option.ty()].into_iter()),
-        Type::Result(result) => first_of(&mut result.ok().into_iter().chain(result.err())),
-        _ => None,
-    }
-}
-
-/// Stands in where a function has no WIT: what kinds of types there are, without their names.
+/// Stands in where a function has no WIT: its types as the engine sees them, without their names.
 fn nameless(params: &[(&str, Type)], result: &Option<Type>) -> FunctionText {
     FunctionText {
-        params: params.iter().map(|(_, ty)| kind_of(ty).to_owned()).collect(),
-        result: result.as_ref().map(|ty| kind_of(ty).to_owned()),
+        params: params.iter().map(|(_, ty)| short_type_text(ty)).collect(),
+        result: result.as_ref().map(short_type_text),
         definitions: Vec::new(),
-    }
-}
-
-fn kind_of(ty: &Type) -> &'static str {
-    match ty {
-        Type::Bool => "bool",
-        Type::S8 => "s8",
-        Type::U8 => "u8",
-        Type::S16 => "s16",
-        Type::U16 => "u16",
-        Type::S32 => "s32",
-        Type::U32 => "u32",
-        Type::S64 => "s64",
-        Type::U64 => "u64",
-        Type::Float32 => "f32",
-        Type::Float64 => "f64",
-        Type::Char => "char",
-        Type::String => "string",
-        Type::List(_) | Type::FixedLengthList(_) => "list",
-        Type::Map(_) => "map",
-        Type::Record(_) => "record",
-        Type::Tuple(_) => "tuple",
-        Type::Variant(_) => "variant",
-        Type::Enum(_) => "enum",
-        Type::Option(_) => "option",
-        Type::Result(_) => "result",
-        Type::Flags(_) => "flags",
-        Type::Own(_) | Type::Borrow(_) => "resource",
-        Type::Future(_) => "future",
-        Type::Stream(_) => "stream",
-        Type::ErrorContext => "error-context",
     }
 }

@@ -11,13 +11,13 @@ use crate::dispatch::Queue;
 use crate::error::PoolError;
 use crate::event::{Event, Teller};
 use crate::limits::Limits;
-use crate::module::{TaskInfo, TaskModule};
+use crate::module::TaskModule;
 use crate::pool::{Pool, PoolInner};
 use crate::sandbox::blueprint::{Blueprint, Initializer};
 use crate::sandbox::engine::PoolEngine;
+use crate::sandbox::prepare::positional;
 use crate::scheduler::calls::Scheduler;
 use crate::scheduler::ledger::Ledger;
-use crate::values::value_from_json;
 use crate::worker::openings::Openings;
 use crate::worker::serve::Workshop;
 use crate::worker::thread::WorkerThread;
@@ -230,28 +230,11 @@ impl ModuleSetting {
             Some(Ok(args)) => args.clone(),
             Some(Err(problem)) => return Err(bad("init_args", problem)),
         };
-        Ok(Some(Initializer { task: info.clone(), args: fitted(info, &args)? }))
-    }
-}
-
-fn fitted(info: &TaskInfo, args: &[Value]) -> Result<Vec<wasmtime::component::Val>, PoolError> {
-    let params = info.param_types();
-    if params.len() != args.len() {
-        let problem = format!(
-            "the initializer is `{}` and takes {} arguments, not {}",
-            info.signature(),
-            params.len(),
-            args.len()
-        );
-        return Err(bad("init_args", problem));
-    }
-    let fit = |((name, ty), arg)| {
-        value_from_json(ty, arg).map_err(|problem| {
-            let problem = problem.rooted_at(name);
+        let fitted = positional(info, &args).map_err(|problem| {
             bad("init_args", format!("{problem}; the initializer is `{}`", info.signature()))
-        })
-    };
-    params.iter().map(|(name, ty)| (name.as_str(), ty)).zip(args).map(fit).collect()
+        })?;
+        Ok(Some(Initializer { task: info.clone(), args: fitted }))
+    }
 }
 
 type FirstOpenings = Vec<oneshot::Receiver<Result<(), String>>>;

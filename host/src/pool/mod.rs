@@ -2,21 +2,23 @@
 
 pub(crate) mod builder;
 pub(crate) mod handle;
-pub(crate) mod task;
 pub(crate) mod reports;
+pub(crate) mod task;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::mpsc;
-use wasmtime::component::{ComponentNamedList, Lift, Lower};
 
 use crate::error::PoolError;
 use crate::event::{Event, Events};
 use crate::module::{TaskInfo, TaskModule};
 use crate::pool::builder::PoolBuilder;
-use crate::pool::task::{LineFormat, Task};
+use crate::pool::task::Task;
+use crate::sandbox::blueprint::Blueprint;
+use crate::sandbox::invoke::{TaskArgs, TaskValue};
+use crate::sandbox::prepare::LineFormat;
 use crate::scheduler::calls::Scheduler;
 use crate::worker::serve::Workshop;
 use crate::worker::thread::WorkerThread;
@@ -70,21 +72,34 @@ impl Pool {
         PoolBuilder::new().module(name, module)
     }
 
-    /// Returns a handle of a task by static types: a tuple of its parameters, its output, and the error if
-    /// it returns a `result`.
+    /// Returns a handle of a task by static types: a tuple of its parameters, and its output.
     ///
+    /// Where the task returns a `result`, the output is the type of its `ok`, and its `err` is the SDK's
+    /// [`TaskError`](crate::TaskError); see [`task_with_error`](Self::task_with_error) for others.
     /// `name` is the task's name, or `module/name`, which it must be where two modules have a task of that name.
     ///
     /// # Errors
     /// [`PoolError::UnknownTask`], or [`PoolError::WrongTypes`] naming the task's real signature.
-    pub fn task<In, Out, E>(&self, name: &str) -> Result<Task<In, Out, E>, PoolError>
+    pub fn task<In, Out>(&self, name: &str) -> Result<Task<In, Out>, PoolError>
     where
-        In: ComponentNamedList + Lower + Clone + Send + Sync + 'static,
-        Out: Lift + Send + 'static,
-        E: Lift + Send + 'static,
+        In: TaskArgs,
+        Out: TaskValue,
+    {
+        self.task_with_error(name)
+    }
+
+    /// As [`task`](Self::task), for a task that returns a `result` with its author's own type of error.
+    ///
+    /// # Errors
+    /// As [`task`](Self::task).
+    pub fn task_with_error<In, Out, E>(&self, name: &str) -> Result<Task<In, Out, E>, PoolError>
+    where
+        In: TaskArgs,
+        Out: TaskValue,
+        E: TaskValue,
     {
         let target = self.find(name)?;
-        task::typed(self.clone(), target)
+        task::typed(self.clone(), &target)
     }
 
     /// Returns a handle of a task by JSON: the input is the value of the only parameter, an array of all,
@@ -95,7 +110,7 @@ impl Pool {
     /// resources).
     pub fn json_task(&self, name: &str) -> Result<Task<Value, Value, Value>, PoolError> {
         let target = self.find(name)?;
-        task::json(self.clone(), target)
+        task::json(self.clone(), &target)
     }
 
     /// Returns a handle of a task by JSON whose input is always the list of all arguments.
@@ -104,7 +119,7 @@ impl Pool {
     /// As [`json_task`](Self::json_task).
     pub fn json_task_of_args(&self, name: &str) -> Result<Task<Vec<Value>, Value, Value>, PoolError> {
         let target = self.find(name)?;
-        task::json_of_args(self.clone(), target)
+        task::json_of_args(self.clone(), &target)
     }
 
     /// Returns a handle of a task whose input is a line of text in `format`.
@@ -113,7 +128,7 @@ impl Pool {
     /// As [`json_task`](Self::json_task).
     pub fn line_task(&self, name: &str, format: LineFormat) -> Result<Task<String, Value, Value>, PoolError> {
         let target = self.find(name)?;
-        task::lines(self.clone(), target, format)
+        task::lines(self.clone(), &target, format)
     }
 
     /// Returns everything that happens from now on. A slow listener loses events, never slows a worker.
@@ -205,6 +220,12 @@ impl Pool {
 struct Target {
     module: usize,
     info: TaskInfo,
+}
+
+impl Target {
+    fn blueprint<'a>(&self, pool: &'a Pool) -> &'a Blueprint {
+        &pool.inner.shop.blueprints[self.module]
+    }
 }
 
 impl PoolInner {

@@ -1,6 +1,5 @@
-//! Task handles: what a caller says, turned into a call that workers can run.
+//! Task handles: where callers hand in what they want done.
 
-use std::any::TypeId;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -8,18 +7,14 @@ use std::sync::Arc;
 use futures::Stream;
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, TryAcquireError};
-use wasmtime::component::{ComponentExportIndex, ComponentNamedList, Lift, Lower, Val};
 
 use crate::error::{CallError, PoolError, Refused};
-use crate::module::TaskInfo;
-use crate::outcome::{Ending, Failure};
 use crate::pool::handle::CallHandle;
 use crate::pool::reports::Reports;
 use crate::pool::{Pool, Target};
-use crate::sandbox::blueprint::Blueprint;
-use crate::sandbox::invoke::{Dynamic, Invocation, Typed};
+use crate::sandbox::invoke::{TaskArgs, TaskValue};
+use crate::sandbox::prepare::{LineFormat, Prepare};
 use crate::scheduler::calls::Order;
-use crate::values::{arg_from_text, args_from_json, value_from_json};
 
 /// A handle of one task: takes `In`, gives `Out`, or `E` where the task returns a `result`. Cheap to clone.
 pub struct Task<In, Out, E = crate::TaskError> {
@@ -34,8 +29,6 @@ struct Inner<In, Out> {
     prepare: Prepare<In>,
     weights: Weights<In, Out>,
 }
-
-type Prepare<In> = Box<dyn Fn(In) -> Result<Arc<dyn Invocation>, Failure> + Send + Sync>;
 
 /// How much memory inputs and outputs take, in bytes, as far as it matters.
 pub(crate) struct Weights<In, Out> {
@@ -169,130 +162,39 @@ impl Task<Value, Value, Value> {
 }
 
 /// Makes a handle by static types, if they are the task's.
-pub(super) fn typed<In, Out, E>(pool: Pool, target: Target) -> Result<Task<In, Out, E>, PoolError>
+pub(super) fn typed<In, Out, E>(pool: Pool, target: &Target) -> Result<Task<In, Out, E>, PoolError>
 where
-    In: ComponentNamedList + Lower + Clone + Send + Sync + 'static,
-    Out: Lift + Send + 'static,
-    E: Lift + Send + 'static,
+    In: TaskArgs,
+    Out: TaskValue,
+    E: TaskValue,
 {
-    let blueprint = &pool.inner.shop.blueprints[target.module];
-    let prepare = typed_prepare::<In, Out, E>(blueprint, &target.info)
-        .map_err(|problem| PoolError::WrongTypes { signature: target.info.signature(), problem })?;
+    let prepare = target.blueprint(&pool).by_types::<In, Out, E>(&target.info)?;
     // What a value owns beyond its own size is its author's to know.
     let weights = Weights { input: |_| size_of::<In>(), output: |_| size_of::<Out>() };
-    Ok(assemble(pool, &target, prepare, weights))
-}
-
-/// Finds which of the ways to return something fits: `result<Out, E>`, `Out`, or nothing at all.
-fn typed_prepare<In, Out, E>(blueprint: &Blueprint, task: &TaskInfo) -> Result<Prepare<In>, String>
-where
-    In: ComponentNamedList + Lower + Clone + Send + Sync + 'static,
-    Out: Lift + Send + 'static,
-    E: Lift + Send + 'static,
-{
-    let export = blueprint.export(task).ok_or("it is no function")?;
-    if blueprint.check_types::<In, (Result<Out, E>,)>(&export).is_ok() {
-        return Ok(by_types::<In, (Result<Out, E>,)>(export, |(result,)| match result {
-            Ok(output) => Ending::Completed(Box::new(output)),
-            Err(error) => Ending::Returned(Box::new(error)),
-        }));
-    }
-    if TypeId::of::<Out>() == TypeId::of::<()>() && blueprint.check_types::<In, ()>(&export).is_ok() {
-        return Ok(by_types::<In, ()>(export, |()| Ending::Completed(Box::new(()))));
-    }
-    blueprint.check_types::<In, (Out,)>(&export)?;
-    Ok(by_types::<In, (Out,)>(export, |(output,)| Ending::Completed(Box::new(output))))
-}
-
-fn by_types<In, R>(export: ComponentExportIndex, conclude: fn(R) -> Ending) -> Prepare<In>
-where
-    In: ComponentNamedList + Lower + Clone + Send + Sync + 'static,
-    R: ComponentNamedList + Lift + 'static,
-{
-    Box::new(move |params| Ok(Arc::new(Typed { export: export.clone(), params, conclude })))
+    Ok(assemble(pool, target, prepare, weights))
 }
 
 /// Makes a handle whose input is one JSON value.
-pub(super) fn json(pool: Pool, target: Target) -> Result<Task<Value, Value, Value>, PoolError> {
-    let params = target.info.param_types();
-    let name = target.info.name().to_owned();
-    let fit =
-        move |input: Value| args_from_json(&name, &params, &input).map_err(|problem| problem.to_string());
-    dynamic(pool, &target, Box::new(fit), json_bytes)
+pub(super) fn json(pool: Pool, target: &Target) -> Result<Task<Value, Value, Value>, PoolError> {
+    let prepare = target.blueprint(&pool).by_json(&target.info)?;
+    Ok(assemble(pool, target, prepare, Weights { input: json_bytes, output: json_bytes }))
 }
 
 /// Makes a handle whose input is the list of all arguments as JSON values.
-pub(super) fn json_of_args(pool: Pool, target: Target) -> Result<Task<Vec<Value>, Value, Value>, PoolError> {
-    let params = target.info.param_types();
-    let signature = target.info.signature();
-    let fit = move |args: Vec<Value>| {
-        if args.len() != params.len() {
-            let (wanted, given) = (params.len(), args.len());
-            return Err(format!("`{signature}` takes {wanted} arguments, not {given}"));
-        }
-        let fit_one = |((name, ty), arg): (&(String, _), &Value)| {
-            value_from_json(ty, arg).map_err(|problem| problem.rooted_at(name))
-        };
-        params.iter().zip(&args).map(fit_one).collect::<Result<_, _>>().map_err(|problem| problem.to_string())
-    };
-    dynamic(pool, &target, Box::new(fit), |args| args.iter().map(json_bytes).sum())
-}
-
-/// What a line of input holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LineFormat {
-    /// The JSON value of the only parameter, an array of all, or an object by parameter names.
-    Json,
-    /// The text of the only parameter: as it is for a string, JSON for others.
-    Text,
+pub(super) fn json_of_args(pool: Pool, target: &Target) -> Result<Task<Vec<Value>, Value, Value>, PoolError> {
+    let prepare = target.blueprint(&pool).by_args(&target.info)?;
+    let weigh = |args: &Vec<Value>| args.iter().map(json_bytes).sum();
+    Ok(assemble(pool, target, prepare, Weights { input: weigh, output: json_bytes }))
 }
 
 /// Makes a handle whose input is a line of text.
 pub(super) fn lines(
     pool: Pool,
-    target: Target,
+    target: &Target,
     format: LineFormat,
 ) -> Result<Task<String, Value, Value>, PoolError> {
-    let params = target.info.param_types();
-    let name = target.info.name().to_owned();
-    let from_json = move |line: String| {
-        let input = serde_json::from_str(&line).map_err(|error| format!("the line is not JSON: {error}"))?;
-        args_from_json(&name, &params, &input).map_err(|problem| problem.to_string())
-    };
-    let fit: Fit<String> = match (format, target.info.param_types().pop()) {
-        (LineFormat::Json, _) => Box::new(from_json),
-        (LineFormat::Text, Some((name, ty))) if target.info.params().len() == 1 => Box::new(move |line| {
-            arg_from_text(&name, &ty, &line).map(|arg| vec![arg]).map_err(|problem| problem.to_string())
-        }),
-        (LineFormat::Text, _) => {
-            let problem = "a line of text is one argument; give JSON arrays instead".to_owned();
-            return Err(PoolError::WrongTypes { signature: target.info.signature(), problem });
-        }
-    };
-    dynamic(pool, &target, fit, String::len)
-}
-
-type Fit<In> = Box<dyn Fn(In) -> Result<Vec<Val>, String> + Send + Sync>;
-
-fn dynamic<In: 'static>(
-    pool: Pool,
-    target: &Target,
-    fit: Fit<In>,
-    weigh: fn(&In) -> usize,
-) -> Result<Task<In, Value, Value>, PoolError> {
-    let task = target.info.name();
-    if let Err(reason) = target.info.takes_json() {
-        return Err(PoolError::NotForJson { task: task.to_owned(), reason: reason.to_owned() });
-    }
-    let export = pool.inner.shop.blueprints[target.module]
-        .export(&target.info)
-        .ok_or_else(|| PoolError::UnknownTask(format!("`{task}` is no function")))?;
-    let result = target.info.result_type().cloned();
-    let prepare: Prepare<In> = Box::new(move |input| {
-        let params = fit(input).map_err(Failure::BadInput)?;
-        Ok(Arc::new(Dynamic { export: export.clone(), params, result: result.clone() }))
-    });
-    Ok(assemble(pool, target, prepare, Weights { input: weigh, output: json_bytes }))
+    let prepare = target.blueprint(&pool).by_line(&target.info, format)?;
+    Ok(assemble(pool, target, prepare, Weights { input: String::len, output: json_bytes }))
 }
 
 fn assemble<In, Out, E>(

@@ -37,23 +37,27 @@ fn backtrace(error: &wasmtime::Error) -> Vec<String> {
     let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else {
         return Vec::new();
     };
-    backtrace.frames().iter().flat_map(frame_lines).collect()
+    let lines: Vec<_> = backtrace.frames().iter().flat_map(frame_lines).collect();
+    // How a panic becomes a trap is the same every time, and none of the author's business.
+    let machinery = lines.iter().rposition(|line| is_panic_machinery(line)).map_or(0, |last| last + 1);
+    if machinery < lines.len() { lines[machinery..].to_vec() } else { lines }
+}
+
+fn is_panic_machinery(line: &str) -> bool {
+    ["core::panicking::", "std::panicking::", "rust_begin_unwind", "__rust_start_panic"]
+        .iter()
+        .any(|start| line.starts_with(start))
 }
 
 /// Returns a line for each function that was inlined into a frame, innermost first.
 fn frame_lines(frame: &wasmtime::FrameInfo) -> Vec<String> {
-    let outer = || {
-        frame.func_name().map_or_else(
-            || format!("function {}", frame.func_index()),
-            |name| rustc_demangle::demangle(name).to_string(),
-        )
-    };
+    let outer =
+        || frame.func_name().map_or_else(|| format!("function {}", frame.func_index()), readable_name);
     if frame.symbols().is_empty() {
-        return vec![without_hash(&outer())];
+        return vec![outer()];
     }
     let line = |symbol: &wasmtime::FrameSymbol| {
-        let name = symbol.name().map_or_else(outer, |name| rustc_demangle::demangle(name).to_string());
-        let name = without_hash(&name);
+        let name = symbol.name().map_or_else(outer, readable_name);
         match (symbol.file(), symbol.line()) {
             (Some(file), Some(line)) => format!("{name} at {file}:{line}:{}", symbol.column().unwrap_or(0)),
             _ => name,
@@ -62,14 +66,9 @@ fn frame_lines(frame: &wasmtime::FrameInfo) -> Vec<String> {
     frame.symbols().iter().map(line).collect()
 }
 
-/// Cuts the `::h0123456789abcdef` that Rust puts behind the names of functions.
-fn without_hash(name: &str) -> String {
-    match name.rsplit_once("::h") {
-        Some((name, hash)) if hash.len() == 16 && hash.bytes().all(|b| b.is_ascii_hexdigit()) => {
-            name.to_owned()
-        }
-        _ => name.to_owned(),
-    }
+/// Demangles a name; the alternate form leaves out the hashes of crates and functions.
+fn readable_name(name: &str) -> String {
+    format!("{:#}", rustc_demangle::demangle(name))
 }
 
 #[cfg(test)]
@@ -88,8 +87,8 @@ mod tests {
     }
 
     #[test]
-    fn a_name_loses_its_hash_and_nothing_else() {
-        assert_eq!(without_hash("core::panicking::panic::h0123456789abcdef"), "core::panicking::panic");
-        assert_eq!(without_hash("demo::hash"), "demo::hash");
+    fn names_are_readable_and_have_no_hashes() {
+        assert_eq!(readable_name("_ZN4core9panicking5panic17h0123456789abcdefE"), "core::panicking::panic");
+        assert_eq!(readable_name("add_async"), "add_async");
     }
 }

@@ -13,6 +13,17 @@ use crate::outcome::{Ending, Failure};
 use crate::sandbox::state::{Resident, SandboxState};
 use crate::values::value_to_json;
 
+/// A tuple of arguments that a task can be called with by static types: component types that can be written
+/// into a guest, and cloned in case the call has to be run again.
+pub trait TaskArgs: ComponentNamedList + Lower + Clone + Send + Sync + 'static {}
+
+impl<T: ComponentNamedList + Lower + Clone + Send + Sync + 'static> TaskArgs for T {}
+
+/// A component type that can be read out of a guest.
+pub trait TaskValue: Lift + Send + 'static {}
+
+impl<T: Lift + Send + 'static> TaskValue for T {}
+
 /// A call that can be tried any number of times.
 pub(crate) trait Invocation: Send + Sync {
     /// Runs the call to its end and answers `resident`'s reply.
@@ -48,7 +59,7 @@ pub(crate) struct Typed<P, R> {
 
 impl<P, R> Invocation for Typed<P, R>
 where
-    P: ComponentNamedList + Lower + Clone + 'static,
+    P: TaskArgs,
     R: ComponentNamedList + Lift + 'static,
 {
     fn run<'a>(

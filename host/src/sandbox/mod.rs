@@ -9,4 +9,5 @@ pub(crate) mod imports;
 pub(crate) mod invoke;
 pub(crate) mod blame;
 pub(crate) mod blueprint;
+pub(crate) mod prepare;
 pub(crate) mod serve;

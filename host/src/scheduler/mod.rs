@@ -2,5 +2,5 @@
 //! whether there is another. It runs on no thread of its own: the decision is made by whoever brings the
 //! news, so a call that goes well costs one hop to a worker and one back.
 
-pub(crate) mod calls;
 pub(crate) mod ledger;
+pub(crate) mod calls;

@@ -2,7 +2,8 @@
 //! input is a panic, and a complaint points at something that is there.
 
 use crate::values::testing::ty;
-use crate::values::{arg_from_text, args_from_json, check_representable, example, type_text};
+use crate::values::type_text::type_text;
+use crate::values::{arg_from_text, args_from_json, check_representable, example};
 use crate::values::{value_from_json, value_to_json};
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any, prop_oneof};

@@ -31,37 +31,60 @@ impl Unrepresentable {
     }
 }
 
+/// A type that takes more steps to walk through is not for JSON: its parts may share their types, so a small
+/// component can have a type that nobody could ever write out.
+const MOST_STEPS: u32 = 100_000;
+
 /// Checks that values of `ty` have JSON.
 ///
 /// # Errors
 ///
 /// The first part of `ty` that has none.
 pub(crate) fn check_representable(ty: &Type) -> Result<(), Unrepresentable> {
+    let mut steps = MOST_STEPS;
+    check_steps(ty, &mut steps)
+}
+
+fn check_steps(ty: &Type, steps: &mut u32) -> Result<(), Unrepresentable> {
+    let Some(left) = steps.checked_sub(1) else {
+        return Err(Unrepresentable {
+            what: "a type that is far too large".to_owned(),
+            place: String::new(),
+        });
+    };
+    *steps = left;
+    let mut check = |step: &str, part: Option<Type>| check_part(step, part, steps);
     match ty {
         Type::Own(_) | Type::Borrow(_) => Err(Unrepresentable::new("a resource", ty)),
         Type::Future(_) => Err(Unrepresentable::new("a future", ty)),
         Type::Stream(_) => Err(Unrepresentable::new("a stream", ty)),
         Type::ErrorContext => Err(Unrepresentable::new("an error context", ty)),
-        Type::List(list) => check_part("[]", Some(list.ty())),
-        Type::FixedLengthList(list) => check_part("[]", Some(list.ty())),
-        Type::Map(map) => check_part("[key]", Some(map.key())).and(check_part("[]", Some(map.value()))),
-        Type::Option(option) => check_part("?", Some(option.ty())),
-        Type::Result(result) => check_part(".ok", result.ok()).and(check_part(".err", result.err())),
+        Type::List(list) => check("[]", Some(list.ty())),
+        Type::FixedLengthList(list) => check("[]", Some(list.ty())),
+        Type::Map(map) => {
+            check("[key]", Some(map.key()))?;
+            check("[]", Some(map.value()))
+        }
+        Type::Option(option) => check("?", Some(option.ty())),
+        Type::Result(result) => {
+            check(".ok", result.ok())?;
+            check(".err", result.err())
+        }
         Type::Tuple(tuple) => {
-            tuple.types().enumerate().try_for_each(|(index, ty)| check_part(&format!("[{index}]"), Some(ty)))
+            tuple.types().enumerate().try_for_each(|(index, ty)| check(&format!("[{index}]"), Some(ty)))
         }
         Type::Record(record) => {
-            record.fields().try_for_each(|field| check_part(&format!(".{}", field.name), Some(field.ty)))
+            record.fields().try_for_each(|field| check(&format!(".{}", field.name), Some(field.ty)))
         }
         Type::Variant(variant) => {
-            variant.cases().try_for_each(|case| check_part(&format!(".{}", case.name), case.ty))
+            variant.cases().try_for_each(|case| check(&format!(".{}", case.name), case.ty))
         }
         _ => Ok(()),
     }
 }
 
-fn check_part(step: &str, part: Option<Type>) -> Result<(), Unrepresentable> {
-    part.map_or(Ok(()), |ty| check_representable(&ty)).map_err(|without_json| without_json.inside(step))
+fn check_part(step: &str, part: Option<Type>, steps: &mut u32) -> Result<(), Unrepresentable> {
+    part.map_or(Ok(()), |ty| check_steps(&ty, steps)).map_err(|without_json| without_json.inside(step))
 }
 
 #[cfg(test)]

@@ -8,7 +8,8 @@ use crate::values::shorten::{SHOWN_CHARS, Shortened};
 use std::fmt::{self, Write};
 use wasmtime::component::Type;
 
-/// Returns `ty` in WIT notation.
+/// Returns `ty` in WIT notation, however long.
+#[cfg(test)]
 pub(crate) fn type_text(ty: &Type) -> String {
     let mut text = String::new();
     write_type(&mut text, ty).expect("a string takes any text");
@@ -23,38 +24,19 @@ pub(crate) fn short_type_text(ty: &Type) -> String {
     text.finish()
 }
 
-/// Returns a function as `name(parameter: type, …) -> result`.
-pub(crate) fn signature_text(name: &str, params: &[(String, Type)], result: Option<&Type>) -> String {
-    let mut text = String::new();
-    write_signature(&mut text, name, params, result).expect("a string takes any text");
-    text
-}
-
 /// Returns `name(parameter: type, …)`, cut to a few lines at most.
 pub(crate) fn short_signature_text(name: &str, params: &[(String, Type)]) -> String {
     let mut text = Shortened::to(4 * SHOWN_CHARS);
     // A full writer has what it needs.
-    let _ = write_signature(&mut text, name, params, None);
+    let _ = write_signature(&mut text, name, params);
     text.finish()
 }
 
-fn write_signature(
-    out: &mut impl Write,
-    name: &str,
-    params: &[(String, Type)],
-    result: Option<&Type>,
-) -> fmt::Result {
+fn write_signature(out: &mut impl Write, name: &str, params: &[(String, Type)]) -> fmt::Result {
     out.write_str(name)?;
     out.write_char('(')?;
     write_named(out, params.iter().map(|(name, ty)| (name.as_str(), ty.clone())))?;
-    out.write_char(')')?;
-    match result {
-        None => Ok(()),
-        Some(ty) => {
-            out.write_str(" -> ")?;
-            write_type(out, ty)
-        }
-    }
+    out.write_char(')')
 }
 
 fn write_type(out: &mut impl Write, ty: &Type) -> fmt::Result {
@@ -172,7 +154,7 @@ fn write_case(out: &mut impl Write, name: &str, payload: Option<Type>) -> fmt::R
 
 #[cfg(test)]
 mod tests {
-    use super::{short_type_text, signature_text, type_text};
+    use super::{short_signature_text, short_type_text, type_text};
     use crate::values::testing::ty;
     use wasmtime::component::Type;
 
@@ -206,8 +188,8 @@ mod tests {
     #[test]
     fn signatures_read_as_wit() {
         let params = [("a".to_owned(), Type::S64), ("b".to_owned(), Type::S64)];
-        assert_eq!(signature_text("add", &params, Some(&Type::S64)), "add(a: s64, b: s64) -> s64");
-        assert_eq!(signature_text("stop", &[], None), "stop()");
+        assert_eq!(short_signature_text("add", &params), "add(a: s64, b: s64)");
+        assert_eq!(short_signature_text("stop", &[]), "stop()");
     }
 
     #[test]

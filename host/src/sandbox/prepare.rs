@@ -1,0 +1,146 @@
+//! What a caller hands in, turned into a call that workers can run: by static types, by JSON, by a line of
+//! text. What does not fit is found here, before anything is queued.
+
+use std::any::TypeId;
+use std::sync::Arc;
+
+use serde_json::Value;
+use wasmtime::component::{ComponentExportIndex, ComponentNamedList, Lift, Val};
+
+use crate::error::PoolError;
+use crate::module::TaskInfo;
+use crate::outcome::{Ending, Failure};
+use crate::sandbox::blueprint::Blueprint;
+use crate::sandbox::invoke::{Dynamic, Invocation, TaskArgs, TaskValue, Typed};
+use crate::values::{arg_from_text, args_from_json, value_from_json};
+
+/// Turns what a caller hands in into a call.
+pub(crate) type Prepare<In> = Box<dyn Fn(In) -> Result<Arc<dyn Invocation>, Failure> + Send + Sync>;
+
+/// What a line of input holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LineFormat {
+    /// The JSON value of the only parameter, an array of all, or an object by parameter names.
+    Json,
+    /// The text of the only parameter: as it is for a string, JSON for others.
+    Text,
+}
+
+impl Blueprint {
+    /// Prepares calls by static types. A task may return `result<Out, E>`, `Out`, or nothing for `()`.
+    ///
+    /// # Errors
+    /// [`PoolError::WrongTypes`].
+    pub(crate) fn by_types<In, Out, E>(&self, task: &TaskInfo) -> Result<Prepare<In>, PoolError>
+    where
+        In: TaskArgs,
+        Out: TaskValue,
+        E: TaskValue,
+    {
+        let export = self.called(task)?;
+        if self.check_types::<In, (Result<Out, E>,)>(&export).is_ok() {
+            return Ok(typed::<In, (Result<Out, E>,)>(export, |(result,)| match result {
+                Ok(output) => Ending::Completed(Box::new(output)),
+                Err(error) => Ending::Returned(Box::new(error)),
+            }));
+        }
+        if TypeId::of::<Out>() == TypeId::of::<()>() && self.check_types::<In, ()>(&export).is_ok() {
+            return Ok(typed::<In, ()>(export, |()| Ending::Completed(Box::new(()))));
+        }
+        self.check_types::<In, (Out,)>(&export)
+            .map_err(|problem| PoolError::WrongTypes { signature: task.signature(), problem })?;
+        Ok(typed::<In, (Out,)>(export, |(output,)| Ending::Completed(Box::new(output))))
+    }
+
+    /// Prepares calls by one JSON value.
+    ///
+    /// # Errors
+    /// [`PoolError::NotForJson`].
+    pub(crate) fn by_json(&self, task: &TaskInfo) -> Result<Prepare<Value>, PoolError> {
+        let (name, params) = (task.name().to_owned(), task.param_types());
+        self.dynamic(task, move |input: Value| {
+            args_from_json(&name, &params, &input).map_err(|problem| problem.to_string())
+        })
+    }
+
+    /// Prepares calls by the list of all arguments as JSON values.
+    ///
+    /// # Errors
+    /// [`PoolError::NotForJson`].
+    pub(crate) fn by_args(&self, task: &TaskInfo) -> Result<Prepare<Vec<Value>>, PoolError> {
+        let task_info = task.clone();
+        self.dynamic(task, move |args: Vec<Value>| positional(&task_info, &args))
+    }
+
+    /// Prepares calls by a line of text.
+    ///
+    /// # Errors
+    /// [`PoolError::NotForJson`], or [`PoolError::WrongTypes`] if text is asked for as the only argument of a
+    /// task with another number of parameters.
+    pub(crate) fn by_line(&self, task: &TaskInfo, format: LineFormat) -> Result<Prepare<String>, PoolError> {
+        let (name, mut params) = (task.name().to_owned(), task.param_types());
+        match format {
+            LineFormat::Json => self.dynamic(task, move |line: String| {
+                let input =
+                    serde_json::from_str(&line).map_err(|error| format!("the line is not JSON: {error}"))?;
+                args_from_json(&name, &params, &input).map_err(|problem| problem.to_string())
+            }),
+            LineFormat::Text if params.len() == 1 => {
+                let (param, ty) = params.remove(0);
+                self.dynamic(task, move |line: String| {
+                    let arg = arg_from_text(&param, &ty, &line).map_err(|problem| problem.to_string())?;
+                    Ok(vec![arg])
+                })
+            }
+            LineFormat::Text => Err(PoolError::WrongTypes {
+                signature: task.signature(),
+                problem: "a line of text is one argument; give JSON arrays instead".to_owned(),
+            }),
+        }
+    }
+
+    fn dynamic<In: 'static>(
+        &self,
+        task: &TaskInfo,
+        fit: impl Fn(In) -> Result<Vec<Val>, String> + Send + Sync + 'static,
+    ) -> Result<Prepare<In>, PoolError> {
+        if let Err(reason) = task.takes_json() {
+            return Err(PoolError::NotForJson { task: task.name().to_owned(), reason: reason.to_owned() });
+        }
+        let export = self.called(task)?;
+        let result = task.result_type().cloned();
+        Ok(Box::new(move |input| {
+            let params = fit(input).map_err(Failure::BadInput)?;
+            Ok(Arc::new(Dynamic { export: export.clone(), params, result: result.clone() }))
+        }))
+    }
+
+    fn called(&self, task: &TaskInfo) -> Result<ComponentExportIndex, PoolError> {
+        self.export(task)
+            .ok_or_else(|| PoolError::UnknownTask(format!("`{}` is not exported any more", task.name())))
+    }
+}
+
+/// Fits JSON values to a function's parameters one by one.
+///
+/// # Errors
+/// Which does not fit, or that there are too few or too many.
+pub(crate) fn positional(task: &TaskInfo, args: &[Value]) -> Result<Vec<Val>, String> {
+    let params = task.param_types();
+    if params.len() != args.len() {
+        let given = args.len();
+        return Err(format!("`{}` takes {} arguments, not {given}", task.signature(), params.len()));
+    }
+    let fit = |((name, ty), arg): (&(String, _), &Value)| {
+        value_from_json(ty, arg).map_err(|problem| problem.rooted_at(name).to_string())
+    };
+    params.iter().zip(args).map(fit).collect()
+}
+
+fn typed<In, R>(export: ComponentExportIndex, conclude: fn(R) -> Ending) -> Prepare<In>
+where
+    In: TaskArgs,
+    R: ComponentNamedList + Lift + 'static,
+{
+    Box::new(move |params| Ok(Arc::new(Typed { export: export.clone(), params, conclude })))
+}
