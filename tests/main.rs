@@ -3,3 +3,4 @@
 
 mod guests;
 mod rooms;
+mod readme;
