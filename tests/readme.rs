@@ -14,7 +14,8 @@ struct Shown {
 /// The `console` blocks of the README, each a session of its own.
 fn sessions() -> Vec<Vec<Shown>> {
     let readme = fs::read_to_string(repository().join("README.md")).expect("the README");
-    let blocks = readme.split("```console\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default());
+    let blocks =
+        readme.split("```console\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default());
     blocks
         .map(|block| {
             let mut session: Vec<Shown> = Vec::new();

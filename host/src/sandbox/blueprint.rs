@@ -105,7 +105,7 @@ impl Blueprint {
         let what = format!("initializer `{}`", initializer.task.name());
         let export = self.export(&initializer.task).ok_or_else(|| format!("{what} is not exported"))?;
         let func: Func =
-            instance.get_func(&mut *store, &export).ok_or_else(|| format!("{what} is no function"))?;
+            instance.get_func(&mut *store, export).ok_or_else(|| format!("{what} is no function"))?;
         let mut results = vec![Val::Bool(false); usize::from(initializer.task.result_type().is_some())];
         if let Err(error) = func.call_async(&mut *store, &initializer.args, &mut results).await {
             return Err(told(store, &what, &error));
