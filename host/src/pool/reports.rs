@@ -44,7 +44,7 @@ pub(crate) struct Submission<Out, E> {
 }
 
 /// A call at its end.
-struct Ended<Out, E> {
+pub(crate) struct Ended<Out, E> {
     report: CallReport<Out, E>,
     /// How much memory its input and output hold, as far as it matters.
     weight: usize,
