@@ -4,3 +4,4 @@
 mod guests;
 mod rooms;
 mod readme;
+mod service;

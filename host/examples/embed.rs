@@ -21,20 +21,20 @@ use wasmpool::{CallError, Pool, PoolError, Task, TaskModule};
 
 /// The tasks that the service offers.
 #[derive(Clone)]
-pub struct Tasks {
+pub(crate) struct Tasks {
     to_html: Task<(String,), String>,
     nap: Task<(u32,), u32>,
 }
 
 impl Tasks {
     /// Finds the tasks in a pool over the modules of the examples; their types are checked here, once.
-    pub fn of(pool: &Pool) -> Result<Self, PoolError> {
+    pub(crate) fn of(pool: &Pool) -> Result<Self, PoolError> {
         Ok(Tasks { to_html: pool.task("to-html")?, nap: pool.task("nap")? })
     }
 }
 
 /// Routes requests to tasks.
-pub fn service(tasks: Tasks) -> Router {
+pub(crate) fn service(tasks: Tasks) -> Router {
     Router::new().route("/html", post(html)).route("/nap/{ms}", get(nap)).with_state(tasks)
 }
 

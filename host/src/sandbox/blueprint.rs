@@ -69,9 +69,7 @@ impl Blueprint {
         let opening = async {
             let mut sandbox = self.instantiate(pulse).await?;
             self.initialize(&mut sandbox).await?;
-            // What it printed belongs to no call, and an unfinished line of it ends here.
-            sandbox.store.data_mut().output.set_writer(None);
-            sandbox.store.data_mut().output.finish(None);
+            sandbox.store.data_mut().open();
             Ok(sandbox)
         };
         match tokio::time::timeout(self.limits.opening_time, opening).await {

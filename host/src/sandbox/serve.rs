@@ -21,7 +21,7 @@ use crate::outcome::{Ending, Failure, Interruption};
 use crate::sandbox::blame::trap_report;
 use crate::sandbox::blueprint::Sandbox;
 use crate::sandbox::invoke::{Broken, Job};
-use crate::sandbox::state::{Resident, SandboxState};
+use crate::sandbox::state::{Abandoned, Resident, SandboxState};
 
 /// Where a worker and the loop of one of its sandboxes meet. Both live on one thread.
 pub(crate) struct Door {
@@ -161,8 +161,10 @@ impl Sandbox {
         let mut residents: Vec<_> = state.roster.drain().collect();
         // Neighbours go back to the queue's front, so the newest goes first.
         residents.sort_by_key(|(_, resident)| std::cmp::Reverse(resident.attempt.call));
-        let only_call_ever = door.served() == 1;
-        let known = only_call_ever || residents.iter().any(|(task, _)| Some(*task) == culprit);
+        // Where the engine stopped what computed for nobody, no caller is to blame.
+        let is_stopped = error.is::<Abandoned>();
+        let only_call_ever = door.served() == 1 && !is_stopped;
+        let known = is_stopped || only_call_ever || residents.iter().any(|(task, _)| Some(*task) == culprit);
         for (task, resident) in residents {
             let stderr = state.output.finish(Some(resident.attempt));
             let ending = match (known, only_call_ever || Some(task) == culprit) {
