@@ -3,3 +3,5 @@
 
 mod guests;
 mod rooms;
+mod readme;
+mod service;

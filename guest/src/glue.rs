@@ -152,6 +152,16 @@ pub fn bad_output(error: Error) -> Error {
     error.context("the result cannot be written as JSON").context(Permanent)
 }
 
+/// Panics with `error`, for a task that has no error to return.
+///
+/// # Panics
+///
+/// Always.
+pub fn give_up(error: Error) -> ! {
+    let TaskError { message, causes, .. } = TaskError::from(error);
+    panic!("{}", [vec![message], causes].concat().join(": "))
+}
+
 /// Makes the C library forget the folders that it knows. They are handles of the sandbox in which the snapshot was
 /// made; a sandbox that starts from the snapshot has others and asks for them anew.
 #[cfg(target_family = "wasm")]

@@ -26,8 +26,8 @@ pub(crate) struct Job<W: ?Sized> {
 
 /// Who gave out a job and hears how it ended.
 pub(crate) trait Desk: Send + Sync {
-    /// Notes that a worker took the job and will listen to `bell`; false if nobody awaits it any more.
-    fn taken(&self, worker: WorkerId, bell: &Arc<Bell>) -> bool;
+    /// Notes that the attempt begins to run in a worker that listens to `bell`; false if nobody awaits it any more.
+    fn begun(&self, worker: WorkerId, bell: &Arc<Bell>) -> bool;
     /// Returns true while somebody awaits the call.
     fn is_awaited(&self) -> bool;
     /// Hears how the attempt ended.
@@ -50,8 +50,9 @@ impl Reply {
         }
     }
 
-    pub(crate) fn taken(&self, worker: WorkerId, bell: &Arc<Bell>) -> bool {
-        self.desk.as_ref().is_some_and(|desk| desk.taken(worker, bell))
+    /// Notes that the attempt begins to run; false if nobody awaits it, so that it need not.
+    pub(crate) fn begun(&self, worker: WorkerId, bell: &Arc<Bell>) -> bool {
+        self.desk.as_ref().is_some_and(|desk| desk.begun(worker, bell))
     }
 
     pub(crate) fn is_awaited(&self) -> bool {
@@ -137,12 +138,7 @@ impl<W: ?Sized> Queue<W> {
     }
 
     /// Takes the next job that somebody awaits; `None` when the queue is closed.
-    pub(crate) fn poll_take(
-        &self,
-        worker: WorkerId,
-        bell: &Arc<Bell>,
-        cx: &Context<'_>,
-    ) -> Poll<Option<Job<W>>> {
+    pub(crate) fn poll_take(&self, worker: WorkerId, cx: &Context<'_>) -> Poll<Option<Job<W>>> {
         loop {
             let mut state = self.lock();
             if state.closed {
@@ -158,7 +154,7 @@ impl<W: ?Sized> Queue<W> {
             }
             // Outside the lock, since a withdrawn job's reply talks to its desk when it is dropped.
             drop(state);
-            if job.reply.taken(worker, bell) {
+            if job.reply.is_awaited() {
                 return Poll::Ready(Some(job));
             }
         }

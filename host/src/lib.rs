@@ -40,3 +40,8 @@ pub use crate::pool::{Pool, Stats};
 pub use crate::sandbox::invoke::{TaskArgs, TaskValue};
 pub use crate::sandbox::prepare::LineFormat;
 pub use crate::values::BadValue;
+
+/// The snippets of the README, compiled by `cargo test`.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -134,6 +134,19 @@ pub struct CallReport<Out, E = TaskError> {
 }
 
 impl<Out, E> CallReport<Out, E> {
+    /// Reports on a call that was never queued.
+    pub(crate) fn unqueued(id: CallId, failure: Failure) -> Self {
+        CallReport {
+            id,
+            index: 0,
+            outcome: Outcome::Failed(failure),
+            attempts: 0,
+            interruptions: 0,
+            waiting: Duration::ZERO,
+            running: Duration::ZERO,
+        }
+    }
+
     /// Returns true if the task returned an output.
     pub fn is_completed(&self) -> bool {
         matches!(self.outcome, Outcome::Completed(_))

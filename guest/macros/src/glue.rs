@@ -209,7 +209,7 @@ fn take(module: &Module, function: &Function, param: &Param) -> TokenStream {
         }
         _ => {
             let name = &param.name;
-            quote!(::core::panic!("{:#}", ::wasmpool_guest::glue::bad_argument(#name, error)))
+            quote!(::wasmpool_guest::glue::give_up(::wasmpool_guest::glue::bad_argument(#name, error)))
         }
     };
     quote! {
@@ -247,7 +247,7 @@ fn give(module: &Module, function: &Function, value: &TokenStream) -> TokenStrea
         Ty::Result(_, Some(error)) if **error == Ty::TaskError => {
             quote!(::core::result::Result::Err(give_task_error(::wasmpool_guest::glue::bad_output(error))))
         }
-        _ => quote!(::core::panic!("{:#}", ::wasmpool_guest::glue::bad_output(error))),
+        _ => quote!(::wasmpool_guest::glue::give_up(::wasmpool_guest::glue::bad_output(error))),
     };
     quote! {
         let output = #value;

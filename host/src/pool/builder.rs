@@ -148,7 +148,7 @@ impl PoolBuilder {
             1,
             1 << 20,
         )?;
-        let twice = workers.saturating_mul(concurrency).saturating_mul(2).max(64).min(1 << 24);
+        let twice = workers.saturating_mul(concurrency).saturating_mul(2).clamp(64, 1 << 24);
         let capacity = in_range("queue_capacity", self.queue_capacity.unwrap_or(twice), 1, 1 << 24)?;
         let teller = Teller::new(in_range("event_backlog", self.event_backlog, 1, 1 << 24)?);
         if let Some(listener) = self.on_event.take() {

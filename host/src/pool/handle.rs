@@ -6,7 +6,6 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use futures::FutureExt;
 use tokio::sync::oneshot;
@@ -100,15 +99,7 @@ impl<Out: 'static, E: 'static> CallHandle<Out, E> {
                     Ok(unwrap(call.id, settled.expect("a call is settled before it is dropped")))
                 }
             },
-            State::Ended { id, failure } => Ok(CallReport {
-                id: *id,
-                index: 0,
-                outcome: Outcome::Failed(failure.clone()),
-                attempts: 0,
-                interruptions: 0,
-                waiting: Duration::ZERO,
-                running: Duration::ZERO,
-            }),
+            State::Ended { id, failure } => Ok(CallReport::unqueued(*id, failure.clone())),
             State::Refused(error) => Err(error.clone()),
             State::Done => panic!("a call's result was asked for again after it had been given out"),
         };

@@ -1,12 +1,11 @@
 //! Many calls of one task as a stream of their reports.
 
 use std::collections::VecDeque;
+use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
-use futures::stream::{FuturesUnordered, Stream, StreamExt};
-use futures::{FutureExt, future::BoxFuture};
+use futures::stream::{BoxStream, FuturesUnordered, Stream, StreamExt};
 
 use crate::call::CallId;
 use crate::error::CallError;
@@ -25,9 +24,9 @@ const HELD_BYTES: usize = 64 << 20;
 /// ended ones or 64 MiB wait for an earlier one. Dropping it withdraws all calls that have not ended.
 #[must_use = "a stream does nothing until it is polled"]
 pub struct Reports<Out, E> {
-    source: Pin<Box<dyn Stream<Item = Submitted<Out, E>> + Send>>,
+    source: BoxStream<'static, Submission<Out, E>>,
     exhausted: bool,
-    running: FuturesUnordered<BoxFuture<'static, (usize, usize, CallReport<Out, E>)>>,
+    running: FuturesUnordered<Submission<Out, E>>,
     /// How many calls may be submitted at once.
     window: usize,
     order: Order<Out, E>,
@@ -37,22 +36,48 @@ pub struct Reports<Out, E> {
     weigh: fn(&Out) -> usize,
 }
 
-/// A call with the weight of its input.
-type Submitted<Out, E> = (CallHandle<Out, E>, usize);
+/// A call on its way.
+pub(crate) struct Submission<Out, E> {
+    handle: CallHandle<Out, E>,
+    index: usize,
+    weight: usize,
+}
+
+/// A call at its end.
+pub(crate) struct Ended<Out, E> {
+    report: CallReport<Out, E>,
+    /// How much memory its input and output hold, as far as it matters.
+    weight: usize,
+}
+
+impl<Out, E> Submission<Out, E> {
+    pub(crate) fn new(handle: CallHandle<Out, E>, weight: usize) -> Self {
+        Submission { handle, index: 0, weight }
+    }
+}
+
+impl<Out: 'static, E: 'static> Future for Submission<Out, E> {
+    type Output = Ended<Out, E>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended<Out, E>> {
+        let Poll::Ready(reported) = self.handle.poll_report(cx) else { return Poll::Pending };
+        // A pool that was closed under the stream takes no more calls.
+        let report = reported.unwrap_or_else(|_| CallReport::unqueued(CallId(0), Failure::Cancelled));
+        Poll::Ready(Ended { report: CallReport { index: self.index, ..report }, weight: self.weight })
+    }
+}
 
 enum Order<Out, E> {
-    /// Ended calls with their weight, beginning with the next one to give out.
-    Input {
-        held: VecDeque<Option<(CallReport<Out, E>, usize)>>,
-        next: usize,
-    },
-    Completion,
+    /// Ended calls, beginning with the place of the next one to give out.
+    Input { held: VecDeque<Option<Ended<Out, E>>>, next: usize },
+    /// Ended calls that were held when the order was changed.
+    Completion { held: Vec<Ended<Out, E>> },
 }
 
 impl<Out: Send + 'static, E: Send + 'static> Reports<Out, E> {
     pub(crate) fn new<In: Send + 'static>(
         inputs: impl Stream<Item = In> + Send + 'static,
-        submit: impl FnMut(In) -> Submitted<Out, E> + Send + 'static,
+        submit: impl FnMut(In) -> Submission<Out, E> + Send + 'static,
         slots: usize,
         weigh: fn(&Out) -> usize,
     ) -> Self {
@@ -70,13 +95,11 @@ impl<Out: Send + 'static, E: Send + 'static> Reports<Out, E> {
 
     /// Gives out reports as calls end instead of in input order; [`CallReport::index`] says which is which.
     pub fn as_completed(mut self) -> Self {
-        // Nothing is lost if the stream has run already: what was held in order goes out first.
-        if let Order::Input { held, .. } = &mut self.order {
-            for (report, weight) in held.drain(..).flatten() {
-                self.running.push(std::future::ready((report.index, weight, report)).boxed());
-            }
-        }
-        self.order = Order::Completion;
+        self.order = match self.order {
+            // Nothing is lost if the stream has run already: what was held goes out first.
+            Order::Input { held, .. } => Order::Completion { held: held.into_iter().flatten().collect() },
+            by_completion => by_completion,
+        };
         self
     }
 
@@ -96,11 +119,10 @@ impl<Out: Send + 'static, E: Send + 'static> Reports<Out, E> {
     fn submit_more(&mut self, cx: &mut Context<'_>) {
         while !self.exhausted && self.has_room() {
             match self.source.poll_next_unpin(cx) {
-                Poll::Ready(Some((handle, weight))) => {
-                    let index = self.taken;
+                Poll::Ready(Some(submission)) => {
+                    self.held_bytes += submission.weight;
+                    self.running.push(Submission { index: self.taken, ..submission });
                     self.taken += 1;
-                    self.held_bytes += weight;
-                    self.running.push(report_of(handle, index, weight).boxed());
                 }
                 Poll::Ready(None) => self.exhausted = true,
                 Poll::Pending => return,
@@ -109,69 +131,52 @@ impl<Out: Send + 'static, E: Send + 'static> Reports<Out, E> {
     }
 
     fn has_room(&self) -> bool {
-        let held = match &self.order {
-            Order::Input { held, .. } => held.len(),
-            Order::Completion => 0,
-        };
+        let held = self.places_held();
         let is_idle = self.running.is_empty() && held == 0;
         is_idle || (self.running.len() < self.window && held < HELD_CALLS && self.held_bytes < HELD_BYTES)
     }
 
-    /// Gives out an ended call, or holds it until its turn comes.
-    fn ended(
-        &mut self,
-        index: usize,
-        weight: usize,
-        report: CallReport<Out, E>,
-    ) -> Option<CallReport<Out, E>> {
-        let Order::Input { held, next } = &mut self.order else {
-            self.held_bytes -= weight;
-            return Some(report);
-        };
-        let output_bytes = match &report.outcome {
-            Outcome::Completed(output) => (self.weigh)(output),
-            Outcome::Returned(_) | Outcome::Failed(_) => 0,
-        };
-        self.held_bytes += output_bytes;
-        let place = index - *next;
-        if held.len() <= place {
-            held.resize_with(place + 1, || None);
+    /// Returns how many places are taken by ended calls, and by those still running between them.
+    fn places_held(&self) -> usize {
+        match &self.order {
+            Order::Input { held, .. } => held.len(),
+            Order::Completion { held } => held.len(),
         }
-        held[place] = Some((report, weight + output_bytes));
-        None
     }
 
-    /// Takes the next report in input order, if it is there.
-    fn next_in_order(&mut self) -> Option<CallReport<Out, E>> {
-        let Order::Input { held, next } = &mut self.order else { return None };
-        let (report, weight) = held.front_mut()?.take()?;
-        held.pop_front();
-        *next += 1;
-        self.held_bytes -= weight;
-        Some(report)
+    /// Holds an ended call until its turn comes, which may be now.
+    fn hold(&mut self, mut ended: Ended<Out, E>) {
+        if let Outcome::Completed(output) = &ended.report.outcome {
+            let output_bytes = (self.weigh)(output);
+            self.held_bytes += output_bytes;
+            ended.weight += output_bytes;
+        }
+        match &mut self.order {
+            Order::Completion { held } => held.push(ended),
+            Order::Input { held, next } => {
+                let place = ended.report.index - *next;
+                if held.len() <= place {
+                    held.resize_with(place + 1, || None);
+                }
+                held[place] = Some(ended);
+            }
+        }
     }
-}
 
-async fn report_of<Out: 'static, E: 'static>(
-    handle: CallHandle<Out, E>,
-    index: usize,
-    weight: usize,
-) -> (usize, usize, CallReport<Out, E>) {
-    let id = handle.id();
-    let report = match handle.report().await {
-        Ok(report) => CallReport { index, ..report },
-        // The pool was closed under the stream.
-        Err(_) => CallReport {
-            id: id.unwrap_or(CallId(0)),
-            index,
-            outcome: Outcome::Failed(Failure::Cancelled),
-            attempts: 0,
-            interruptions: 0,
-            waiting: Duration::ZERO,
-            running: Duration::ZERO,
-        },
-    };
-    (index, weight, report)
+    /// Takes the next report to give out, if it is there.
+    fn take_next(&mut self) -> Option<CallReport<Out, E>> {
+        let ended = match &mut self.order {
+            Order::Completion { held } => held.pop()?,
+            Order::Input { held, next } => {
+                let ended = held.front_mut()?.take()?;
+                held.pop_front();
+                *next += 1;
+                ended
+            }
+        };
+        self.held_bytes -= ended.weight;
+        Some(ended.report)
+    }
 }
 
 // Nothing inside is pinned in place, whatever `Out` and `E` are.
@@ -184,15 +189,11 @@ impl<Out: Send + 'static, E: Send + 'static> Stream for Reports<Out, E> {
         let this = &mut *self;
         loop {
             this.submit_more(cx);
-            if let Some(report) = this.next_in_order() {
+            if let Some(report) = this.take_next() {
                 return Poll::Ready(Some(report));
             }
             match this.running.poll_next_unpin(cx) {
-                Poll::Ready(Some((index, weight, report))) => {
-                    if let Some(report) = this.ended(index, weight, report) {
-                        return Poll::Ready(Some(report));
-                    }
-                }
+                Poll::Ready(Some(ended)) => this.hold(ended),
                 Poll::Ready(None) if this.exhausted => return Poll::Ready(None),
                 Poll::Ready(None) | Poll::Pending => return Poll::Pending,
             }
@@ -202,7 +203,7 @@ impl<Out: Send + 'static, E: Send + 'static> Stream for Reports<Out, E> {
     fn size_hint(&self) -> (usize, Option<usize>) {
         let held = match &self.order {
             Order::Input { held, .. } => held.iter().flatten().count(),
-            Order::Completion => 0,
+            Order::Completion { held } => held.len(),
         };
         let begun = self.running.len() + held;
         if self.exhausted {

@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, TryAcquireError};
 
 use crate::error::{CallError, PoolError, Refused};
 use crate::pool::handle::CallHandle;
-use crate::pool::reports::Reports;
+use crate::pool::reports::{Reports, Submission};
 use crate::pool::{Pool, Target};
 use crate::sandbox::invoke::{TaskArgs, TaskValue};
 use crate::sandbox::prepare::{LineFormat, Prepare};
@@ -109,7 +109,7 @@ where
         let task = self.clone();
         let submit = move |args| {
             let weight = (task.inner.weights.input)(&args);
-            (task.submit(args), weight)
+            Submission::new(task.submit(args), weight)
         };
         Reports::new(inputs, submit, slots, self.inner.weights.output)
     }

@@ -69,9 +69,7 @@ impl Blueprint {
         let opening = async {
             let mut sandbox = self.instantiate(pulse).await?;
             self.initialize(&mut sandbox).await?;
-            // What it printed belongs to no call, and an unfinished line of it ends here.
-            sandbox.store.data_mut().output.set_writer(None);
-            sandbox.store.data_mut().output.finish(None);
+            sandbox.store.data_mut().open();
             Ok(sandbox)
         };
         match tokio::time::timeout(self.limits.opening_time, opening).await {
@@ -105,7 +103,7 @@ impl Blueprint {
         let what = format!("initializer `{}`", initializer.task.name());
         let export = self.export(&initializer.task).ok_or_else(|| format!("{what} is not exported"))?;
         let func: Func =
-            instance.get_func(&mut *store, &export).ok_or_else(|| format!("{what} is no function"))?;
+            instance.get_func(&mut *store, export).ok_or_else(|| format!("{what} is no function"))?;
         let mut results = vec![Val::Bool(false); usize::from(initializer.task.result_type().is_some())];
         if let Err(error) = func.call_async(&mut *store, &initializer.args, &mut results).await {
             return Err(told(store, &what, &error));

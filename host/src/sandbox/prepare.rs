@@ -111,7 +111,7 @@ impl Blueprint {
         let result = task.result_type().cloned();
         Ok(Box::new(move |input| {
             let params = fit(input).map_err(Failure::BadInput)?;
-            Ok(Arc::new(Dynamic { export: export.clone(), params, result: result.clone() }))
+            Ok(Arc::new(Dynamic { export, params, result: result.clone() }))
         }))
     }
 
@@ -142,5 +142,5 @@ where
     In: TaskArgs,
     R: ComponentNamedList + Lift + 'static,
 {
-    Box::new(move |params| Ok(Arc::new(Typed { export: export.clone(), params, conclude })))
+    Box::new(move |params| Ok(Arc::new(Typed { export, params, conclude })))
 }

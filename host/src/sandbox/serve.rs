@@ -8,22 +8,26 @@ use std::cell::{Cell, RefCell};
 use std::collections::{HashSet, VecDeque};
 use std::future::poll_fn;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use futures::stream::{FuturesUnordered, StreamExt};
 use wasmtime::AsContextMut;
 use wasmtime::component::{Accessor, GuestTaskId, Instance};
 
-use crate::call::CallId;
+use crate::call::{CallId, WorkerId};
+use crate::dispatch::Bell;
 use crate::outcome::{Ending, Failure, Interruption};
 use crate::sandbox::blame::trap_report;
 use crate::sandbox::blueprint::Sandbox;
 use crate::sandbox::invoke::{Broken, Job};
-use crate::sandbox::state::{Resident, SandboxState};
+use crate::sandbox::state::{Abandoned, Resident, SandboxState};
 
 /// Where a worker and the loop of one of its sandboxes meet. Both live on one thread.
 pub(crate) struct Door {
     pub(crate) module: usize,
+    worker: WorkerId,
+    bell: Arc<Bell>,
     waiting: RefCell<VecDeque<Job>>,
     /// Calls inside or waiting that somebody awaits.
     awaited: RefCell<HashSet<CallId>>,
@@ -32,18 +36,24 @@ pub(crate) struct Door {
     /// How many calls have begun inside.
     served: Cell<u64>,
     closing: Cell<bool>,
+    /// False from when a job was let in until the loop has come by.
+    begins_jobs: Cell<bool>,
     waker: RefCell<Option<Waker>>,
 }
 
 impl Door {
-    pub(crate) fn new(module: usize) -> Rc<Self> {
+    /// Opens a door of a worker, who is told by `bell` of calls that are withdrawn.
+    pub(crate) fn new(module: usize, worker: WorkerId, bell: Arc<Bell>) -> Rc<Self> {
         Rc::new(Door {
             module,
+            worker,
+            bell,
             waiting: RefCell::default(),
             awaited: RefCell::default(),
             abandoned: Cell::new(0),
             served: Cell::new(0),
             closing: Cell::new(false),
+            begins_jobs: Cell::new(true),
             waker: RefCell::default(),
         })
     }
@@ -52,7 +62,14 @@ impl Door {
     pub(crate) fn admit(&self, job: Job) {
         self.awaited.borrow_mut().insert(job.attempt.call);
         self.waiting.borrow_mut().push_back(job);
+        self.begins_jobs.set(false);
         self.wake();
+    }
+
+    /// Returns false if the loop has not come by since a job was let in: either the sandbox is not open yet,
+    /// or guest code waits inside a host call that holds the whole store.
+    pub(crate) fn begins_jobs(&self) -> bool {
+        self.begins_jobs.get()
     }
 
     /// Lets nobody in any more; the sandbox ends when its last awaited call has.
@@ -85,7 +102,11 @@ impl Door {
 
     /// Takes back the jobs that have not begun.
     pub(crate) fn take_waiting(&self) -> Vec<Job> {
-        self.waiting.borrow_mut().drain(..).collect()
+        let jobs: Vec<_> = self.waiting.borrow_mut().drain(..).collect();
+        for job in &jobs {
+            self.awaited.borrow_mut().remove(&job.attempt.call);
+        }
+        jobs
     }
 
     fn leave(&self, call: CallId) {
@@ -140,8 +161,10 @@ impl Sandbox {
         let mut residents: Vec<_> = state.roster.drain().collect();
         // Neighbours go back to the queue's front, so the newest goes first.
         residents.sort_by_key(|(_, resident)| std::cmp::Reverse(resident.attempt.call));
-        let only_call_ever = door.served() == 1;
-        let known = only_call_ever || residents.iter().any(|(task, _)| Some(*task) == culprit);
+        // Where the engine stopped what computed for nobody, no caller is to blame.
+        let is_stopped = error.is::<Abandoned>();
+        let only_call_ever = door.served() == 1 && !is_stopped;
+        let known = is_stopped || only_call_ever || residents.iter().any(|(task, _)| Some(*task) == culprit);
         for (task, resident) in residents {
             let stderr = state.output.finish(Some(resident.attempt));
             let ending = match (known, only_call_ever || Some(task) == culprit) {
@@ -172,7 +195,7 @@ async fn serve_calls(
             }
             let next = door.waiting.borrow_mut().pop_front();
             if let Some(job) = next {
-                if !job.reply.is_awaited() {
+                if !job.reply.begun(door.worker, &door.bell) {
                     door.leave(job.attempt.call);
                     continue;
                 }
@@ -183,6 +206,7 @@ async fn serve_calls(
                 running.push(async move { (call, run.await) });
                 continue;
             }
+            door.begins_jobs.set(true);
             if door.is_done() {
                 return Poll::Ready(Ok(()));
             }

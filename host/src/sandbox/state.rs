@@ -21,6 +21,9 @@ const TICKS_BETWEEN_YIELDS: u32 = 10;
 /// A busy call that nobody awaits any more is stopped after this many ticks.
 const TICKS_ABANDONED: u32 = 10;
 
+/// Work left over from an answered call may compute this many ticks in a row before it is stopped.
+const TICKS_LEFT_OVER: u32 = 100;
+
 /// What a store carries.
 pub(crate) struct SandboxState {
     wasi: WasiCtx,
@@ -29,6 +32,9 @@ pub(crate) struct SandboxState {
     pub(crate) roster: Roster,
     pulse: Arc<Pulse>,
     ticks_since_yield: u32,
+    ticks_left_over: u32,
+    /// False while the initializer runs, which belongs to no call.
+    is_open: bool,
 }
 
 impl SandboxState {
@@ -45,6 +51,30 @@ impl SandboxState {
             roster: Roster::default(),
             pulse,
             ticks_since_yield: 0,
+            ticks_left_over: 0,
+            is_open: false,
+        }
+    }
+
+    /// Notes that from now on calls run here. What was printed before belongs to none of them.
+    pub(crate) fn open(&mut self) {
+        self.is_open = true;
+        self.output.set_writer(None);
+        self.output.finish(None);
+    }
+
+    /// Returns true if the running guest code has been busy for nobody for too long.
+    fn is_busy_for_nobody(&mut self, root: Option<GuestTaskId>) -> bool {
+        match root.and_then(|task| self.roster.residents.get_mut(&task)) {
+            Some(resident) => {
+                self.ticks_left_over = 0;
+                resident.abandoned_ticks += u32::from(!resident.reply.is_awaited());
+                resident.abandoned_ticks > TICKS_ABANDONED
+            }
+            None => {
+                self.ticks_left_over += u32::from(self.is_open);
+                self.ticks_left_over > TICKS_LEFT_OVER
+            }
         }
     }
 }
@@ -117,19 +147,14 @@ impl Pulse {
 pub(crate) struct Abandoned;
 
 /// Looks around while guest code is busy: at every tick the pool is told, now and then the worker's other
-/// work gets its turn, and a call that nobody awaits is stopped.
+/// work gets its turn, and what computes for nobody is stopped.
 pub(crate) fn on_epoch(mut store: StoreContextMut<'_, SandboxState>) -> wasmtime::Result<UpdateDeadline> {
     let root = store.async_call_stack()?.last();
     let state = store.data_mut();
     state.pulse.busy.store(true, Ordering::Relaxed);
     let worker_is_wanted = (state.pulse.at_busy_tick)();
-    if let Some(resident) = root.and_then(|task| state.roster.residents.get_mut(&task))
-        && !resident.reply.is_awaited()
-    {
-        resident.abandoned_ticks += 1;
-        if resident.abandoned_ticks > TICKS_ABANDONED {
-            return Err(Abandoned.into());
-        }
+    if state.is_busy_for_nobody(root) {
+        return Err(Abandoned.into());
     }
     state.ticks_since_yield += 1;
     if state.ticks_since_yield < TICKS_BETWEEN_YIELDS && !worker_is_wanted {

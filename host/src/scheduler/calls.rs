@@ -217,7 +217,7 @@ impl Call {
 }
 
 impl Desk for Call {
-    fn taken(&self, worker: WorkerId, bell: &Arc<Bell>) -> bool {
+    fn begun(&self, worker: WorkerId, bell: &Arc<Bell>) -> bool {
         let mut progress = self.progress();
         if progress.caller.is_none() {
             return false;

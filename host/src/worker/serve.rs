@@ -139,16 +139,28 @@ impl Worker {
         if let Poll::Ready(Some(ended)) = self.sandboxes.poll_next_unpin(cx) {
             return Poll::Ready(Step::Ended(ended));
         }
-        if self.pulse.take_busy() || self.opening.get() > 0 || self.awaited() >= self.shop.concurrency {
+        let is_busy = self.pulse.take_busy() || self.opening.get() > 0;
+        if is_busy || self.is_clogged() || self.awaited() >= self.shop.concurrency {
             // Whoever woke this worker for a job should find somebody else.
             self.shop.queue.pass_on(self.id);
             return Poll::Pending;
         }
-        match self.shop.queue.poll_take(self.id, &self.bell, cx) {
+        match self.shop.queue.poll_take(self.id, cx) {
             Poll::Ready(Some(job)) => Poll::Ready(Step::Take(job)),
             Poll::Ready(None) => Poll::Ready(Step::Stop),
             Poll::Pending => Poll::Pending,
         }
+    }
+
+    /// Returns true if a sandbox does not let its jobs begin, because a guest waits in a way that holds up all
+    /// of it. Somebody else can have what stands at its door.
+    fn is_clogged(&self) -> bool {
+        let mut is_clogged = false;
+        for door in self.doors.iter().filter(|door| !door.begins_jobs()) {
+            is_clogged = true;
+            self.hand_back(door.take_waiting());
+        }
+        is_clogged
     }
 
     fn awaited(&self) -> usize {
@@ -173,7 +185,7 @@ impl Worker {
 
     /// Begins to open a sandbox; its calls can come to the door meanwhile.
     fn open_sandbox(&mut self, module: usize, first: Option<FirstOpening>) -> Rc<Door> {
-        let door = Door::new(module);
+        let door = Door::new(module, self.id, self.bell.clone());
         let life =
             live(self.shop.clone(), self.id, door.clone(), self.pulse.clone(), self.opening.clone(), first);
         self.opening.set(self.opening.get() + 1);

@@ -99,6 +99,12 @@ mod basics {
         rounds
     }
 
+    /// Waits for `ms` milliseconds the old way, which holds up the whole sandbox.
+    pub async fn block_ms(ms: u32) -> u32 {
+        std::thread::sleep(Duration::from_millis(ms.into()));
+        ms
+    }
+
     /// Like `spin-ms`, as an async export.
     pub async fn spin_ms_async(ms: u32) -> u64 {
         spin_ms(ms)
