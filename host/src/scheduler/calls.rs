@@ -137,8 +137,11 @@ impl Call {
         let failure = Failure::Cancelled;
         let bell = self.end_attempt(&mut progress, Some(failure.kind()));
         self.settle(&mut progress, SettledEnd::Failed(failure));
-        if let Some(bell) = bell {
-            bell.withdraw(self.id);
+        // The queue may drop jobs, whose replies come back to their calls.
+        drop(progress);
+        match bell {
+            Some(bell) => bell.withdraw(self.id),
+            None => self.scheduler.queue.note_withdrawn(),
         }
     }
 
