@@ -2,6 +2,12 @@
 //! command as an operator does.
 
 mod guests;
+mod support;
 mod rooms;
+mod blame;
+mod capacity;
+mod ends;
+mod cancel;
+mod spread;
 mod readme;
 mod service;

@@ -92,7 +92,9 @@ pub(crate) fn trap_of<Out: std::fmt::Debug, E: std::fmt::Debug>(outcome: &Outcom
 }
 
 /// The failure in a result that must have one.
-pub(crate) fn failure_of<Out: std::fmt::Debug, E: std::fmt::Debug>(result: Result<Out, CallError<E>>) -> Failure {
+pub(crate) fn failure_of<Out: std::fmt::Debug, E: std::fmt::Debug>(
+    result: Result<Out, CallError<E>>,
+) -> Failure {
     match result {
         Err(CallError::Failed(failure)) => failure,
         other => panic!("not a failure: {other:?}"),
