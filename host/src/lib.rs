@@ -41,6 +41,10 @@ pub use crate::sandbox::invoke::{TaskArgs, TaskValue};
 pub use crate::sandbox::prepare::LineFormat;
 pub use crate::values::BadValue;
 
+/// The engine's own crate, whose derives make a Rust type travel (see [`Pool::task_with_error`]). Its version may
+/// change with any release of this crate.
+pub use wasmtime;
+
 /// The snippets of the README, compiled by `cargo test`.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]

@@ -173,6 +173,8 @@ pub(crate) enum Ending {
 pub(crate) enum Interruption {
     /// Another call of the same sandbox trapped.
     NeighbourTrapped,
+    /// Guest code of the same sandbox was stopped because it computed for nobody.
+    NeighbourStopped,
     /// Some call of the sandbox trapped, and the engine cannot tell which.
     SomebodyTrapped,
     /// The worker's thread ended.
@@ -183,6 +185,9 @@ impl fmt::Display for Interruption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Interruption::NeighbourTrapped => "another call trapped in the same sandbox",
+            Interruption::NeighbourStopped => {
+                "guest code that computed for nobody was stopped in the same sandbox"
+            }
             Interruption::SomebodyTrapped => "a call trapped in the same sandbox, and it is unknown which",
             Interruption::WorkerLost => "the worker was lost",
         })

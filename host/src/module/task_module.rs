@@ -20,8 +20,8 @@ const MOST_NAMES_LISTED: usize = 20;
 ///
 /// # Examples
 /// ```no_run
-/// # async fn example() -> Result<(), wasmpool::module::ModuleError> {
-/// use wasmpool::module::TaskModule;
+/// # async fn example() -> Result<(), wasmpool::ModuleError> {
+/// use wasmpool::TaskModule;
 ///
 /// let module = TaskModule::from_file("status.wasm").await?;
 /// for task in module.tasks() {

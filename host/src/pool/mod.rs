@@ -90,6 +90,38 @@ impl Pool {
 
     /// As [`task`](Self::task), for a task that returns a `result` with its author's own type of error.
     ///
+    /// A record, variant or enum of the task is a Rust type with the same fields or cases in the same order:
+    ///
+    /// ```no_run
+    /// # async fn example(pool: wasmpool::Pool) -> Result<(), Box<dyn std::error::Error>> {
+    /// use wasmpool::CallError;
+    /// use wasmpool::wasmtime::{self, component::{ComponentType, Lift, Lower}};
+    ///
+    /// #[derive(Clone, ComponentType, Lift, Lower)]
+    /// #[component(record)]
+    /// struct User {
+    ///     name: String,
+    ///     #[component(name = "age-in-years")]
+    ///     age: u8,
+    /// }
+    ///
+    /// #[derive(Clone, Debug, ComponentType, Lift, Lower)]
+    /// #[component(variant)]
+    /// enum Problem {
+    ///     #[component(name = "too-old")]
+    ///     TooOld(u8),
+    ///     #[component(name = "gone")]
+    ///     Gone,
+    /// }
+    ///
+    /// let check = pool.task_with_error::<(User,), String, Problem>("check")?;
+    /// match check.call((User { name: "Ada".to_owned(), age: 36 },)).await {
+    ///     Err(CallError::Returned(Problem::TooOld(limit))) => println!("older than {limit}"),
+    ///     other => println!("{:?}", other.is_ok()),
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// As [`task`](Self::task).
     pub fn task_with_error<In, Out, E>(&self, name: &str) -> Result<Task<In, Out, E>, PoolError>

@@ -169,6 +169,7 @@ impl Sandbox {
             let stderr = state.output.finish(Some(resident.attempt));
             let ending = match (known, only_call_ever || Some(task) == culprit) {
                 (true, true) => Ending::Failed(Failure::Trapped(trap_report(error, &stderr))),
+                (true, false) if is_stopped => Ending::Interrupted(Interruption::NeighbourStopped),
                 (true, false) => Ending::Interrupted(Interruption::NeighbourTrapped),
                 (false, _) => Ending::Interrupted(Interruption::SomebodyTrapped),
             };
