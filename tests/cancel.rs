@@ -191,3 +191,20 @@ async fn a_handle_tells_what_becomes_of_its_call() {
     .await;
     pool.close().await;
 }
+
+#[tokio::test]
+async fn a_call_that_blocks_its_sandbox_is_cancelled_and_its_worker_serves_on() {
+    let pool = basics(1, 16).await;
+    let mut events = pool.events();
+    let block = pool.task::<(u32,), u32>("block-ms").expect("a task");
+    let call = block.submit((3_600_000,));
+    find_event(&mut events, "its start", |event| matches!(event, Event::AttemptStarted { .. }).then_some(()))
+        .await;
+    let add = pool.task::<(i64, i64), i64>("add").expect("a task");
+    let behind = add.submit((1, 2));
+    call.cancel();
+    assert!(matches!(failure_of(bounded("the cancelled", call).await), Failure::Cancelled));
+    assert_eq!(bounded("the one behind it", behind).await.expect("a sum"), 3);
+    still_serves(&pool).await;
+    bounded("close", pool.close()).await;
+}

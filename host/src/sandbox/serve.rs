@@ -38,7 +38,10 @@ pub(crate) struct Door {
     closing: Cell<bool>,
     /// False from when a job was let in until the loop has come by.
     begins_jobs: Cell<bool>,
+    /// Of the loop, which does not come by while guest code holds the whole store.
     waker: RefCell<Option<Waker>>,
+    /// Of whoever waits outside for the sandbox to be done.
+    outside_waker: RefCell<Option<Waker>>,
 }
 
 impl Door {
@@ -55,6 +58,7 @@ impl Door {
             closing: Cell::new(false),
             begins_jobs: Cell::new(true),
             waker: RefCell::default(),
+            outside_waker: RefCell::default(),
         })
     }
 
@@ -115,13 +119,28 @@ impl Door {
         }
     }
 
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.get()
+    }
+
+    /// Waits until nobody needs the sandbox any more, whatever its guest code is doing.
+    pub(crate) fn poll_done(&self, cx: &Context<'_>) -> Poll<()> {
+        if self.is_done() {
+            return Poll::Ready(());
+        }
+        *self.outside_waker.borrow_mut() = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
     fn is_done(&self) -> bool {
         self.closing.get() && self.awaited.borrow().is_empty()
     }
 
     fn wake(&self) {
-        if let Some(waker) = self.waker.borrow_mut().take() {
-            waker.wake();
+        for waker in [&self.waker, &self.outside_waker] {
+            if let Some(waker) = waker.borrow_mut().take() {
+                waker.wake();
+            }
         }
     }
 }

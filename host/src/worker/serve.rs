@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -153,12 +154,18 @@ impl Worker {
     }
 
     /// Returns true if a sandbox does not let its jobs begin, because a guest waits in a way that holds up all
-    /// of it. Somebody else can have what stands at its door.
-    fn is_clogged(&self) -> bool {
+    /// of it. Somebody else can have what stands at its door. If calls are in there that nobody awaits, one of
+    /// them may hold it for ever: then it takes no more, and another is opened in its place.
+    fn is_clogged(&mut self) -> bool {
         let mut is_clogged = false;
-        for door in self.doors.iter().filter(|door| !door.begins_jobs()) {
-            is_clogged = true;
+        for door in self.doors.iter().filter(|door| !door.begins_jobs() && !door.is_closing()) {
             self.hand_back(door.take_waiting());
+            if door.abandoned() == 0 {
+                is_clogged = true;
+                continue;
+            }
+            door.close();
+            self.open_doors[door.module].take_if(|open| Rc::ptr_eq(open, door));
         }
         is_clogged
     }
@@ -285,6 +292,13 @@ async fn live(
         worker,
         took: begun.elapsed(),
     });
-    let departure = sandbox.serve(&door).await;
+    let departure = {
+        let mut serving = pin!(sandbox.serve(&door));
+        poll_fn(|cx| match serving.poll_unpin(cx) {
+            Poll::Ready(departure) => Poll::Ready(departure),
+            Poll::Pending => door.poll_done(cx).map(|()| Departure::Closed),
+        })
+        .await
+    };
     Ended { door, how: Ok(departure) }
 }
