@@ -50,7 +50,7 @@ async fn rounds(seed: u64, rounds: usize, workers: usize, concurrency: usize) {
     for round in 0..rounds {
         let story = format!("seed {seed}, round {round}, {workers} workers of {concurrency}");
         // A trap costs more than all the rest, so most rounds have one or none, and some have many.
-        let odds = 4 << rng.u32(0..5);
+        let odds = 8 << rng.u32(0..4);
         let calls: Vec<(u32, u32, bool, u32)> =
             (0..rng.u32(2..20)).map(|n| (n, rng.u32(0..3), rng.u32(0..odds) == 0, rng.u32(0..3))).collect();
         let reports: Vec<_> = bounded(&story, boom_if.starmap(calls.clone()).collect()).await;
