@@ -253,23 +253,40 @@ pub(super) fn lines(
     target: Target,
     format: LineFormat,
 ) -> Result<Task<String, Value, Value>, PoolError> {
+    let fit = fit_line(&target, format)?;
+    dynamic(pool, &target, fit, String::len)
+}
+
+/// Makes a handle whose input is a line of text, or why it could not be read.
+pub(super) fn read_lines(
+    pool: Pool,
+    target: Target,
+    format: LineFormat,
+) -> Result<Task<Result<String, String>, Value, Value>, PoolError> {
+    let fit = fit_line(&target, format)?;
+    let weigh = |line: &Result<String, String>| line.as_ref().map_or_else(String::len, String::len);
+    dynamic(pool, &target, Box::new(move |line| fit(line?)), weigh)
+}
+
+fn fit_line(target: &Target, format: LineFormat) -> Result<Fit<String>, PoolError> {
     let params = target.info.param_types();
     let name = target.info.name().to_owned();
     let from_json = move |line: String| {
         let input = serde_json::from_str(&line).map_err(|error| format!("the line is not JSON: {error}"))?;
         args_from_json(&name, &params, &input).map_err(|problem| problem.to_string())
     };
-    let fit: Fit<String> = match (format, target.info.param_types().pop()) {
-        (LineFormat::Json, _) => Box::new(from_json),
-        (LineFormat::Text, Some((name, ty))) if target.info.params().len() == 1 => Box::new(move |line| {
-            arg_from_text(&name, &ty, &line).map(|arg| vec![arg]).map_err(|problem| problem.to_string())
-        }),
+    match (format, target.info.param_types().pop()) {
+        (LineFormat::Json, _) => Ok(Box::new(from_json)),
+        (LineFormat::Text, Some((name, ty))) if target.info.params().len() == 1 => {
+            Ok(Box::new(move |line| {
+                arg_from_text(&name, &ty, &line).map(|arg| vec![arg]).map_err(|problem| problem.to_string())
+            }))
+        }
         (LineFormat::Text, _) => {
             let problem = "a line of text is one argument; give JSON arrays instead".to_owned();
-            return Err(PoolError::WrongTypes { signature: target.info.signature(), problem });
+            Err(PoolError::WrongTypes { signature: target.info.signature(), problem })
         }
-    };
-    dynamic(pool, &target, fit, String::len)
+    }
 }
 
 type Fit<In> = Box<dyn Fn(In) -> Result<Vec<Val>, String> + Send + Sync>;
