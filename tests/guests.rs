@@ -37,9 +37,17 @@ fn build(folder: &str) -> PathBuf {
     PathBuf::from(String::from_utf8(output.stdout).expect("a path in UTF-8").trim())
 }
 
-/// Loads a guest, its compiled code cached between tests and runs.
+/// Loads a guest once a run, its compiled code cached between runs.
 pub(crate) async fn module(folder: &str) -> TaskModule {
+    static LOADED: LazyLock<tokio::sync::Mutex<HashMap<String, TaskModule>>> = LazyLock::new(Default::default);
+    // Locked across the load, so that tests that need the same guest wait for one compilation.
+    let mut loaded = LOADED.lock().await;
+    if let Some(module) = loaded.get(folder) {
+        return module.clone();
+    }
     let file = component(folder);
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache");
-    ModuleLoader::new().cache_dir(cache).load_file(file).await.expect("a guest of ours loads")
+    let module = ModuleLoader::new().cache_dir(cache).load_file(file).await.expect("a guest of ours loads");
+    loaded.insert(folder.to_owned(), module.clone());
+    module
 }

@@ -2,6 +2,19 @@
 //! command as an operator does.
 
 mod guests;
+mod support;
+mod types;
 mod rooms;
+mod calls;
+mod maps;
+mod blame;
+mod capacity;
+mod ends;
+mod cancel;
+mod init;
+mod lost;
+mod output;
+mod events;
+mod spread;
 mod readme;
 mod service;

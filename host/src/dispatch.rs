@@ -109,12 +109,24 @@ struct State<W: ?Sized> {
     jobs: VecDeque<Job<W>>,
     /// Workers with nothing to do, the one that sleeps the longest first.
     sleepers: VecDeque<(WorkerId, Waker)>,
+    /// About how many of the jobs nobody awaits any more.
+    withdrawn: usize,
     closed: bool,
 }
 
+/// So many withdrawn jobs are kept before it is worth a look at all of them.
+const WITHDRAWN_KEPT: usize = 64;
+
 impl<W: ?Sized> Queue<W> {
     pub(crate) fn new() -> Self {
-        Queue { state: Mutex::new(State { jobs: VecDeque::new(), sleepers: VecDeque::new(), closed: false }) }
+        Queue {
+            state: Mutex::new(State {
+                jobs: VecDeque::new(),
+                sleepers: VecDeque::new(),
+                withdrawn: 0,
+                closed: false,
+            }),
+        }
     }
 
     /// Puts a new job behind all others, or gives it back when the queue is closed.
@@ -158,6 +170,22 @@ impl<W: ?Sized> Queue<W> {
                 return Poll::Ready(Some(job));
             }
         }
+    }
+
+    /// Notes that a job is withdrawn that may be here. They are dropped when most of the queue is of that kind,
+    /// so that callers who come and go do not fill the memory while all workers are taken.
+    pub(crate) fn note_withdrawn(&self) {
+        let mut state = self.lock();
+        state.withdrawn += 1;
+        if state.withdrawn < WITHDRAWN_KEPT.max(state.jobs.len() / 2) {
+            return;
+        }
+        state.withdrawn = 0;
+        let (awaited, withdrawn) = state.jobs.drain(..).partition(|job| job.reply.is_awaited());
+        state.jobs = awaited;
+        // Outside the lock, as everywhere.
+        drop(state);
+        drop::<VecDeque<_>>(withdrawn);
     }
 
     /// Lets somebody else take what this worker was woken for: it has become busy before it came to take it.

@@ -108,7 +108,8 @@ impl<Out: Send + 'static, E: Send + 'static> Reports<Out, E> {
     /// # Errors
     /// Why the first call that failed has no output.
     pub async fn try_values(mut self) -> Result<Vec<Out>, CallError<E>> {
-        let mut values = Vec::with_capacity(self.size_hint().0);
+        // Not sized by the hint: inputs may be said to be endless, and the first failure may come soon.
+        let mut values = Vec::new();
         while let Some(report) = self.next().await {
             values.push(report.value()?);
         }

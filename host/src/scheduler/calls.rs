@@ -11,7 +11,7 @@ use crate::dispatch::{Bell, Desk, Reply};
 use crate::error::PoolError;
 use crate::event::{Event, Teller};
 use crate::lifespan::{self, Rerun};
-use crate::outcome::{Ending, Failure, Parcel};
+use crate::outcome::{Ending, Failure, Interruption, Parcel};
 use crate::sandbox::invoke::{Invocation, Job, Queue};
 use crate::scheduler::ledger::Ledger;
 
@@ -134,10 +134,15 @@ impl Call {
         if progress.caller.is_none() {
             return;
         }
-        if let Some(bell) = progress.worker.take() {
-            bell.withdraw(self.id);
+        let failure = Failure::Cancelled;
+        let bell = self.end_attempt(&mut progress, Some(failure.kind()));
+        self.settle(&mut progress, SettledEnd::Failed(failure));
+        // The queue may drop jobs, whose replies come back to their calls.
+        drop(progress);
+        match bell {
+            Some(bell) => bell.withdraw(self.id),
+            None => self.scheduler.queue.note_withdrawn(),
         }
-        self.settle(&mut progress, SettledEnd::Failed(Failure::Cancelled));
     }
 
     pub(crate) fn is_settled(&self) -> bool {
@@ -155,35 +160,53 @@ impl Call {
     }
 
     /// Runs the call again after its attempt was lost, or tells the caller that it will not be.
-    fn interrupted(
-        self: &Arc<Self>,
-        mut progress: MutexGuard<'_, Progress>,
-        by: crate::outcome::Interruption,
-    ) {
-        progress.interruptions += 1;
-        let given_up = SettledEnd::Failed(Failure::Interrupted { reason: by.to_string() });
-        let company = match lifespan::after_interruption(progress.interruptions, progress.company, &by) {
+    fn interrupted(self: &Arc<Self>, mut progress: MutexGuard<'_, Progress>, by: &Interruption) {
+        let interruptions = progress.interruptions + 1;
+        let company = match lifespan::after_interruption(interruptions, progress.company, by) {
             Rerun::Again(company) => company,
-            Rerun::GiveUp => return self.settle(&mut progress, given_up),
+            Rerun::GiveUp => {
+                progress.interruptions = interruptions;
+                let failure = Failure::Interrupted { reason: by.to_string() };
+                return self.settle(&mut progress, SettledEnd::Failed(failure));
+            }
         };
+        // No worker gets at the call before this lock is free, so what is noted and told here comes first.
+        if let Err(job) =
+            self.scheduler.queue.push_front(self.next_job(progress.attempts + interruptions + 1, company))
+        {
+            // The pool ends, and that is what ended the attempt: nobody else's doing, and not to be counted as such.
+            self.settle(&mut progress, SettledEnd::Failed(Failure::Cancelled));
+            // The job's reply comes back to this call, which must not be locked then.
+            drop(progress);
+            drop(job);
+            return;
+        }
+        progress.interruptions = interruptions;
         progress.company = company;
-        let job = self.next_job(progress.attempts + progress.interruptions + 1, company);
         self.scheduler.teller.tell(|| Event::RunAgain {
             call: self.id,
             reason: by.to_string(),
             alone: company == Company::Alone,
         });
-        if let Err(job) = self.scheduler.queue.push_front(job) {
-            self.settle(&mut progress, SettledEnd::Failed(Failure::Cancelled));
-            // The job's reply comes back to this call, which must not be locked then.
-            drop(progress);
-            drop(job);
-        }
+    }
+
+    /// Notes that the present attempt is over, whether or not it had begun, and returns its worker if it had.
+    fn end_attempt(&self, progress: &mut Progress, failure: Option<&'static str>) -> Option<Arc<Bell>> {
+        let now = Instant::now();
+        let passed = now - progress.since;
+        progress.since = now;
+        let Some(bell) = progress.worker.take() else {
+            progress.waiting += passed;
+            return None;
+        };
+        progress.running += passed;
+        let attempt = AttemptId { call: self.id, attempt: progress.attempts + progress.interruptions + 1 };
+        self.scheduler.teller.tell(|| Event::AttemptEnded { attempt, failure, running: passed });
+        Some(bell)
     }
 
     fn settle(&self, progress: &mut Progress, end: SettledEnd) {
         let Some(caller) = progress.caller.take() else { return };
-        progress.waiting += if progress.worker.is_none() { progress.since.elapsed() } else { Duration::ZERO };
         progress._permit = None;
         self.awaited.store(false, Ordering::Release);
         let failure = match &end {
@@ -244,25 +267,20 @@ impl Desk for Call {
         if progress.caller.is_none() {
             return;
         }
-        let attempt = AttemptId { call: self.id, attempt: progress.attempts + progress.interruptions + 1 };
-        let now = Instant::now();
-        let running = if progress.worker.take().is_some() { now - progress.since } else { Duration::ZERO };
-        progress.running += running;
-        progress.since = now;
         let failure = match &ending {
             Ending::Completed(_) => None,
             Ending::Returned(_) => Some("task-error"),
             Ending::Failed(failure) => Some(failure.kind()),
             Ending::Interrupted(_) => Some("interrupted"),
         };
-        self.scheduler.teller.tell(|| Event::AttemptEnded { attempt, failure, running });
+        let had_begun = self.end_attempt(&mut progress, failure).is_some();
         let end = match ending {
-            Ending::Interrupted(by) => return self.interrupted(progress, by),
+            Ending::Interrupted(by) => return self.interrupted(progress, &by),
             Ending::Completed(parcel) => SettledEnd::Completed(parcel),
             Ending::Returned(parcel) => SettledEnd::Returned(parcel),
             Ending::Failed(failure) => SettledEnd::Failed(failure),
         };
-        progress.attempts += 1;
+        progress.attempts += u32::from(had_begun);
         self.settle(&mut progress, end);
     }
 }

@@ -253,6 +253,14 @@ mod basics {
         n
     }
 
+    /// Waits, then panics if `goes_wrong` and otherwise waits again and returns `n`.
+    pub async fn boom_if(n: u32, before_ms: u32, goes_wrong: bool, after_ms: u32) -> u32 {
+        wait_ms(before_ms).await;
+        assert!(!goes_wrong, "boom of {n}");
+        wait_ms(after_ms).await;
+        n
+    }
+
     /// Panics after `ms` milliseconds.
     pub async fn boom(ms: u32) -> u32 {
         wait_ms(ms).await;
@@ -284,6 +292,18 @@ mod basics {
             panic!("background work of an answered call");
         });
         ms
+    }
+
+    /// Prints a line and waits for ever.
+    pub async fn say_and_hang(text: String) {
+        println!("{text}");
+        std::future::pending::<()>().await;
+    }
+
+    /// Prints a line and computes for ever.
+    pub async fn say_and_spin(text: String) -> u64 {
+        println!("{text}");
+        forever().await
     }
 
     /// Waits for ever.

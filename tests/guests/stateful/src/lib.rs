@@ -1,9 +1,13 @@
 //! An initializer with every way to end, and tasks that borrow what it made.
 
 use std::cell::Cell;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use wasmpool_guest::{Error, bail, tasks, time};
+
+fn unix_ms() -> u128 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis())
+}
 
 /// A session opened once per sandbox.
 #[tasks]
@@ -16,7 +20,8 @@ mod stateful {
         calls: Cell<u32>,
     }
 
-    /// Opens the session after `ms` milliseconds. `mode` says how that ends: `ok`, `err`, `panic`, `hang` or `spin`.
+    /// Opens the session after `ms` milliseconds. `mode` says how that ends: `ok`, `err`, `panic`, `hang`, `spin`, or
+    /// `until MS`: well before that many milliseconds of Unix time, then with an error.
     #[init]
     pub async fn open(mode: String, ms: u32) -> Result<Session, Error> {
         time::sleep(Duration::from_millis(ms.into())).await;
@@ -27,7 +32,11 @@ mod stateful {
             "spin" => loop {
                 std::hint::black_box(ms);
             },
-            other => bail!("no session in mode {other}"),
+            other => match other.strip_prefix("until ").map(str::parse) {
+                Some(Ok(end_ms)) if unix_ms() < end_ms => Ok(Session { mode, calls: Cell::new(0) }),
+                Some(Ok(end_ms)) => bail!("no session after {end_ms}"),
+                Some(Err(_)) | None => bail!("no session in mode {other}"),
+            },
         }
     }
 
