@@ -163,6 +163,20 @@ impl Pool {
         task::lines(self.clone(), &target, format)
     }
 
+    /// As [`line_task`](Self::line_task), for lines that may not have been readable: with an `Err`, which says
+    /// why, the call ends as bad input.
+    ///
+    /// # Errors
+    /// As [`json_task`](Self::json_task).
+    pub fn read_line_task(
+        &self,
+        name: &str,
+        format: LineFormat,
+    ) -> Result<Task<Result<String, String>, Value, Value>, PoolError> {
+        let target = self.find(name)?;
+        task::read_lines(self.clone(), &target, format)
+    }
+
     /// Returns everything that happens from now on. A slow listener loses events, never slows a worker.
     pub fn events(&self) -> Events {
         self.inner.scheduler.teller.listen()

@@ -1,1 +1,63 @@
-fn main() {}
+//! The `wasmpool` command: task modules from the shell.
+//!
+//! The modules stand in reading order, and each imports only modules above it. What a command prints on stdout is
+//! data, what it says on stderr is talk; how a process ends is told in `exit` alone. All that is done with
+//! modules and pools is done through the public names of the library.
+
+mod exit;
+mod args;
+mod talk;
+mod print;
+mod shell;
+mod signals;
+mod crate_build;
+mod module;
+mod guest_output;
+mod plan;
+mod inputs;
+mod failed_input;
+mod report;
+mod mapping;
+mod run;
+mod map;
+mod inspect;
+mod build;
+mod new;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Cli, Command};
+use crate::exit::Exit;
+use crate::talk::Talk;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let talk = Talk::plain();
+    match obey(cli.command, &talk) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            talk.complain(&error);
+            Exit::CouldNotRun.into()
+        }
+    }
+}
+
+/// Runs one command on an event loop of its own. The workers have theirs; here only input, output and signals
+/// are waited for.
+fn obey(command: Command, talk: &Talk) -> anyhow::Result<Exit> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let exit = runtime.block_on(async {
+        match command {
+            Command::Run(args) => run::run(args, talk).await,
+            Command::Map(args) => map::map(args, talk).await,
+            Command::Inspect(args) => inspect::inspect(args).await,
+            Command::Build(args) => build::build(args, talk).await,
+            Command::New(args) => new::new(&args, talk),
+        }
+    });
+    // A thread that waits for a terminal or a stuck disk holds nobody up.
+    runtime.shutdown_background();
+    exit
+}

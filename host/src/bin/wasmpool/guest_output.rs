@@ -1,0 +1,152 @@
+//! What guests print and what happens to their sandboxes, from the pool's events to stderr. Everything here informs
+//! people and may be lost when it comes too fast; the records do not depend on it.
+
+use std::collections::HashMap;
+
+use tokio::sync::oneshot;
+use wasmpool::{CallId, Event};
+
+use crate::args::GuestOutput;
+use crate::talk::Talk;
+
+/// Lines of unfinished calls are held back up to this much; after that they are dropped.
+const HELD_BYTES: usize = 16 << 20;
+
+/// How a guest's line looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Style {
+    /// As it is, for a single call.
+    Bare,
+    /// With its call in front: `#17 | text`.
+    ByCall,
+}
+
+/// Shows events as they come.
+pub(crate) struct Narrator {
+    talk: Talk,
+    style: Style,
+    shown: GuestOutput,
+    verbosity: u8,
+    /// The lines of calls that have not ended, where only failed ones are shown.
+    held: HashMap<CallId, Vec<String>>,
+    held_bytes: usize,
+    /// Dropped with the narrator, which tells that nothing follows.
+    _last_word: oneshot::Sender<()>,
+}
+
+/// Waits until everything has been shown.
+pub(crate) struct AllShown(oneshot::Receiver<()>);
+
+impl AllShown {
+    /// Waits until the pool has ended and its last event was shown.
+    pub(crate) async fn wait(self) {
+        // The sender is only ever dropped.
+        let _ = self.0.await;
+    }
+}
+
+impl Narrator {
+    /// Makes one, unless nothing is to be shown.
+    pub(crate) fn new(
+        talk: &Talk,
+        style: Style,
+        shown: GuestOutput,
+        verbosity: u8,
+    ) -> Option<(Narrator, AllShown)> {
+        if shown == GuestOutput::None && verbosity == 0 {
+            return None;
+        }
+        let (last_word, all_shown) = oneshot::channel();
+        let narrator = Narrator {
+            talk: talk.clone(),
+            style,
+            shown,
+            verbosity,
+            held: HashMap::new(),
+            held_bytes: 0,
+            _last_word: last_word,
+        };
+        Some((narrator, AllShown(all_shown)))
+    }
+
+    /// Shows one event, if it is wanted.
+    pub(crate) fn hear(&mut self, event: Event) {
+        if let Some(line) = self.told(&event) {
+            self.talk.say(line);
+        }
+        match event {
+            Event::GuestLine { attempt, text, .. } => {
+                self.guest_line(attempt.map(|attempt| attempt.call), text);
+            }
+            Event::CallEnded { call, failure, .. } => self.call_ended(call, failure.is_some()),
+            _ => {}
+        }
+    }
+
+    fn guest_line(&mut self, call: Option<CallId>, text: String) {
+        let line = match (self.style, call) {
+            (Style::Bare, _) => text,
+            (Style::ByCall, Some(call)) => format!("{call} | {text}"),
+            // An initializer, or what an answered call left running.
+            (Style::ByCall, None) => format!("- | {text}"),
+        };
+        match (self.shown, call) {
+            (GuestOutput::None, _) => {}
+            (GuestOutput::Failed, Some(call)) => {
+                if self.held_bytes + line.len() <= HELD_BYTES {
+                    self.held_bytes += line.len();
+                    self.held.entry(call).or_default().push(line);
+                }
+            }
+            (GuestOutput::All, _) | (GuestOutput::Failed, None) => self.talk.line(line),
+        }
+    }
+
+    fn call_ended(&mut self, call: CallId, failed: bool) {
+        for line in self.held.remove(&call).unwrap_or_default() {
+            self.held_bytes -= line.len();
+            if failed {
+                self.talk.line(line);
+            }
+        }
+    }
+
+    /// Returns what `-v` or `-vv` says about an event.
+    fn told(&self, event: &Event) -> Option<String> {
+        if self.verbosity == 0 {
+            return None;
+        }
+        about_sandboxes(event).or_else(|| if self.verbosity > 1 { about_calls(event) } else { None })
+    }
+}
+
+fn about_sandboxes(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::SandboxOpened { module, worker, took } => {
+            format!("{worker} opened a sandbox of `{module}` in {:.1} ms", took.as_secs_f64() * 1e3)
+        }
+        Event::SandboxNotOpened { module, worker, reason } => {
+            format!("{worker} could not open a sandbox of `{module}`: {reason}")
+        }
+        Event::SandboxRetired { module, worker, reason, served } => {
+            format!("{worker} retired a sandbox of `{module}` after {served} calls: {reason}")
+        }
+        Event::WorkerLost { worker, message } => format!("{worker} was lost and replaced: {message}"),
+        Event::RunAgain { call, reason, alone } => {
+            format!("{call} is run again{}: {reason}", if *alone { " alone" } else { "" })
+        }
+        _ => return None,
+    })
+}
+
+fn about_calls(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::AttemptStarted { attempt, task, worker } => {
+            format!("{} `{task}` runs on {worker}, attempt {}", attempt.call, attempt.attempt)
+        }
+        Event::CallEnded { call, failure, running, .. } => {
+            format!("{call} {} after {:.1} ms", failure.unwrap_or("done"), running.as_secs_f64() * 1e3)
+        }
+        _ => return None,
+    })
+}

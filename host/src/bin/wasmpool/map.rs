@@ -1,0 +1,108 @@
+//! `wasmpool map`: one call for each line of input, one record for each call. Lines, calls and records flow through
+//! in constant memory: records wait for the reader, calls for records, and input for calls.
+
+use anyhow::{Context, bail};
+use futures::StreamExt;
+use serde_json::Value;
+use tokio::sync::oneshot;
+use wasmpool::{LineFormat, Pool, Reports, TaskInfo};
+
+use crate::args::MapArgs;
+use crate::exit::Exit;
+use crate::failed_input::KeptLines;
+use crate::guest_output::Style;
+use crate::inputs::{Input, Line, LineRules, nothing};
+use crate::mapping::{Intake, Mapping};
+use crate::module::load_or_build;
+use crate::plan::{PoolPlan, abort, explain_input, find_task};
+use crate::report::output::Output;
+use crate::report::progress::Progress;
+use crate::signals::Signals;
+use crate::talk::Talk;
+
+/// Calls the task for each line.
+///
+/// # Errors
+/// It did not come to calls.
+pub(crate) async fn map(args: MapArgs, talk: &Talk) -> anyhow::Result<Exit> {
+    let module = load_or_build(&args.target.module, &args.pool.cache, talk).await?;
+    let task = find_task(&module, &args.target.task)?;
+    let input = open_input(&args, task)?;
+    let progress = Progress::start(args.progress);
+    let talk = Talk::around(progress.bar());
+    let plan = PoolPlan::new(&module, &args.pool, None, Style::ByCall, &talk)?;
+    let mut signals = Signals::listen().context("cannot listen to signals")?;
+    let (pool, shown) = tokio::select! {
+        opened = plan.open() => opened?,
+        signal = signals.next() => return Ok(Exit::Stopped(signal)),
+    };
+    let kept = KeptLines::default();
+    let output = Output::open(&args, kept.clone(), &talk)?;
+    if args.input.input.is_none() && input.is_some() {
+        explain_input(task, args.input.lines, &talk);
+    }
+    let (reports, intake) = begin(&args, task, input, &pool, kept)?;
+    let view = (progress, talk.clone());
+    let mapping = Mapping::new(pool.clone(), reports, intake, output, args.max_fail, signals, view);
+    let mapped = mapping.run().await;
+    abort(&pool).await;
+    shown.wait().await;
+    Ok(mapped?.tell(&talk))
+}
+
+/// Opens the input; `None` if the flags ask for calls without any.
+fn open_input(args: &MapArgs, task: &TaskInfo) -> anyhow::Result<Option<Input>> {
+    let (flags, params, signature) = (&args.input, task.params(), task.signature());
+    if flags.lines && params.len() != 1 {
+        let count = params.len();
+        bail!(
+            "--lines: a line is one argument, but `{signature}` takes {count}; give JSON instead, `[…]` a line"
+        );
+    }
+    if flags.input.is_some() || flags.times.is_none() {
+        return Input::open(flags.input.as_deref()).map(Some);
+    }
+    if !params.iter().all(|param| param.wit.starts_with("option<")) {
+        bail!(
+            "--times: `{signature}` takes arguments; give lines of them with --input FILE, or `-` for stdin"
+        );
+    }
+    if flags.lines || args.failed_input.is_some() {
+        bail!("--times: there are no lines of input without --input FILE, or `-` for stdin");
+    }
+    Ok(None)
+}
+
+/// Makes calls of the input, which begin when the first report is asked for.
+fn begin(
+    args: &MapArgs,
+    task: &TaskInfo,
+    input: Option<Input>,
+    pool: &Pool,
+    kept: KeptLines,
+) -> anyhow::Result<(Reports<Value, Value>, Intake)> {
+    let takes_text = matches!(task.params(), [only] if only.wit == "string" || only.wit == "option<string>");
+    let keep_raw = args.failed_input.is_some();
+    let rules =
+        LineRules { are_texts: args.input.lines, hint_at_texts: takes_text && !args.input.lines, keep_raw };
+    let times = args.input.times.unwrap_or(1);
+    let (lines, so_far) = match input {
+        Some(input) => {
+            let (lines, so_far) = input.lines(rules, times).context("cannot start to read the input")?;
+            (lines, Some(so_far))
+        }
+        None => (nothing(times), None),
+    };
+    let (open, closed) = oneshot::channel();
+    let text_of_call = move |(index, line): (usize, Line)| {
+        if keep_raw {
+            kept.keep(index, line.raw);
+        }
+        line.text
+    };
+    let texts = lines.enumerate().map(text_of_call).take_until(closed);
+    let format = if args.input.lines { LineFormat::Text } else { LineFormat::Json };
+    let reports = pool.read_line_task(task.name(), format)?.starmap_stream(texts);
+    let reports = if args.unordered { reports.as_completed() } else { reports };
+    Ok((reports, Intake { open: Some(open), so_far, times }))
+}

@@ -1,0 +1,275 @@
+//! Many calls on their way, from the first report to the last: reports to the output, progress to the terminal, and
+//! an end that may come early, by a signal, by too many failures, or because nobody reads on.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use futures::StreamExt;
+use serde_json::Value;
+use tokio::sync::oneshot;
+use tokio::time::{Interval, MissedTickBehavior, sleep_until};
+use wasmpool::{Failure, Outcome, Pool, Reports};
+
+use crate::args::{MaxFail, Then};
+use crate::exit::{Exit, StopSignal};
+use crate::inputs::{HINT_AT_TEXTS, ReadSoFar};
+use crate::plan::abort;
+use crate::report::Report;
+use crate::report::output::Output;
+use crate::report::progress::Progress;
+use crate::report::sentence::what_happened;
+use crate::report::summary::Tally;
+use crate::report::writer::WriterEnd;
+use crate::signals::Signals;
+use crate::talk::Talk;
+
+/// So many failures are told one by one where the output tells of none.
+const MOST_FAILURES_TOLD: u64 = 5;
+/// What is left to do after everything was stopped is done within this time or not at all.
+const LAST_WORDS_TIME: Duration = Duration::from_secs(2);
+
+/// Where the calls come from, as far as it matters to those under way.
+pub(crate) struct Intake {
+    /// Dropped to take no more input.
+    pub(crate) open: Option<oneshot::Sender<()>>,
+    /// What is known of the input; `None` if there is none to be read.
+    pub(crate) so_far: Option<Arc<ReadSoFar>>,
+    /// How many calls a line makes, or how many there are without lines.
+    pub(crate) times: u64,
+}
+
+impl Intake {
+    fn expected_calls(&self) -> Option<u64> {
+        match &self.so_far {
+            Some(so_far) => so_far.estimated_lines().map(|lines| lines.saturating_mul(self.times)),
+            None => Some(self.times),
+        }
+    }
+}
+
+/// Many calls on their way.
+pub(crate) struct Mapping {
+    pool: Pool,
+    reports: Reports<Value, Value>,
+    /// The last report has come.
+    is_over: bool,
+    intake: Intake,
+    output: Output,
+    max_fail: Option<MaxFail>,
+    signals: Signals,
+    stopped_by: Option<StopSignal>,
+    /// Set once everything has been stopped.
+    last_words: Option<tokio::time::Instant>,
+    tally: Tally,
+    progress: Progress,
+    pace: Interval,
+    talk: Talk,
+    has_hinted: bool,
+    started: Instant,
+}
+
+/// What happens next.
+enum Step {
+    Report(Report),
+    AllReported,
+    HandedOver,
+    NobodyReads,
+    Signal(StopSignal),
+    Tick,
+    OutOfTime,
+}
+
+impl Mapping {
+    /// Takes over calls that are about to begin.
+    pub(crate) fn new(
+        pool: Pool,
+        reports: Reports<Value, Value>,
+        intake: Intake,
+        output: Output,
+        max_fail: Option<MaxFail>,
+        signals: Signals,
+        (progress, talk): (Progress, Talk),
+    ) -> Self {
+        let mut pace = tokio::time::interval(progress.interval());
+        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // The first tick is due at once, when there is nothing to tell.
+        pace.reset();
+        Mapping {
+            pool,
+            reports,
+            is_over: false,
+            intake,
+            output,
+            max_fail,
+            signals,
+            stopped_by: None,
+            last_words: None,
+            tally: Tally::default(),
+            progress,
+            pace,
+            talk,
+            has_hinted: false,
+            started: Instant::now(),
+        }
+    }
+
+    /// Follows the calls until the last has ended or nobody wants to know.
+    ///
+    /// # Errors
+    /// The file of failed lines cannot be written to.
+    pub(crate) async fn run(mut self) -> anyhow::Result<Mapped> {
+        while !(self.is_over && self.output.is_empty()) {
+            match self.next_step().await {
+                Step::Report(report) => self.take(&report).await.context("cannot write the failed input")?,
+                Step::AllReported => self.is_over = true,
+                Step::HandedOver => {}
+                Step::Signal(signal) => self.heed(signal).await,
+                Step::Tick => self.show_progress(),
+                Step::NobodyReads | Step::OutOfTime => break,
+            }
+        }
+        Ok(self.end().await)
+    }
+
+    async fn next_step(&mut self) -> Step {
+        let takes_reports = !self.is_over && !self.output.is_full();
+        let last_words = self.last_words;
+        // In this order: a report that is ready at once travels with those before it, and no number of them hides
+        // a signal.
+        tokio::select! {
+            biased;
+            signal = self.signals.next() => Step::Signal(signal),
+            () = out_of_time(last_words) => Step::OutOfTime,
+            _ = self.pace.tick() => Step::Tick,
+            report = self.reports.next(), if takes_reports => report.map_or(Step::AllReported, Step::Report),
+            handed_over = self.output.hand_over() => handed_over.map_or(Step::NobodyReads, |()| Step::HandedOver),
+        }
+    }
+
+    async fn take(&mut self, report: &Report) -> io::Result<()> {
+        self.tally.count(report);
+        self.output.push(report)?;
+        self.tell_failure(report);
+        let Some(MaxFail { failures, then }) = self.max_fail else { return Ok(()) };
+        if self.tally.failed() >= failures && self.intake.open.take().is_some() {
+            match then {
+                Then::Wait => self.talk.say(format!("{failures} failed; {}", self.waiting_for())),
+                Then::Now => {
+                    self.talk.say(format!("{failures} failed; stopping"));
+                    self.stop_now().await;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn tell_failure(&mut self, report: &Report) {
+        if let Outcome::Failed(Failure::BadInput(problem)) = &report.outcome
+            && problem.ends_with(HINT_AT_TEXTS)
+            && !self.has_hinted
+        {
+            self.has_hinted = true;
+            self.talk.say(format!("call {}: {problem}", report.index));
+        } else if self.output.hides_failures()
+            && self.tally.failed() <= MOST_FAILURES_TOLD
+            && let Some(what) = what_happened(report)
+        {
+            self.talk.say(format!("call {} {what}", report.index));
+        }
+    }
+
+    /// The first signal lets running calls end, the second does not.
+    async fn heed(&mut self, signal: StopSignal) {
+        self.intake.open = None;
+        if self.stopped_by.is_none() {
+            self.stopped_by = Some(signal);
+            self.talk.say(format!("{}: {}", signal.name(), self.waiting_for()));
+        } else {
+            self.talk.say("stopping now");
+            self.stop_now().await;
+        }
+    }
+
+    fn waiting_for(&self) -> String {
+        let calls = self.pool.stats().calls_unanswered;
+        format!("no more input is taken; waiting for {calls} calls (Ctrl-C stops them)")
+    }
+
+    async fn stop_now(&mut self) {
+        self.intake.open = None;
+        self.last_words.get_or_insert(tokio::time::Instant::now() + LAST_WORDS_TIME);
+        // All calls then end as cancelled, and are reported like others.
+        abort(&self.pool).await;
+    }
+
+    fn show_progress(&mut self) {
+        if let Some(line) = self.progress.tick(&self.tally, self.intake.expected_calls()) {
+            self.talk.say(line);
+        }
+    }
+
+    /// Waits for the output, and lets go of everything.
+    async fn end(self) -> Mapped {
+        let Mapping { reports, output, mut signals, mut stopped_by, last_words, tally, progress, .. } = self;
+        // Calls that nobody wants to know of any more are withdrawn.
+        drop(reports);
+        let output = {
+            let finish = output.finish();
+            tokio::pin!(finish);
+            loop {
+                tokio::select! {
+                    end = &mut finish => break end,
+                    () = out_of_time(last_words) => break WriterEnd::ReaderLeft,
+                    // All calls have ended: only a reader who does not read is waited for.
+                    signal = signals.next() => {
+                        stopped_by.get_or_insert(signal);
+                        break WriterEnd::ReaderLeft;
+                    }
+                }
+            }
+        };
+        progress.end();
+        let elapsed = self.started.elapsed();
+        Mapped { tally, elapsed, output, stopped_by, so_far: self.intake.so_far }
+    }
+}
+
+async fn out_of_time(deadline: Option<tokio::time::Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// How it all ended.
+pub(crate) struct Mapped {
+    tally: Tally,
+    elapsed: Duration,
+    output: WriterEnd,
+    stopped_by: Option<StopSignal>,
+    so_far: Option<Arc<ReadSoFar>>,
+}
+
+impl Mapped {
+    /// Says the last words, of which the summary is the very last.
+    pub(crate) fn tell(&self, talk: &Talk) -> Exit {
+        let mut could_not_go_on = false;
+        if let WriterEnd::Failed(error) = &self.output {
+            talk.say(format!("cannot write the output: {error}"));
+            could_not_go_on = true;
+        }
+        if let Some(error) = self.so_far.as_ref().and_then(|so_far| so_far.trouble()) {
+            talk.say(format!("cannot read the input to its end: {error}"));
+            could_not_go_on = true;
+        }
+        talk.line(self.tally.summary(self.elapsed));
+        match self.stopped_by {
+            _ if could_not_go_on => Exit::CouldNotRun,
+            Some(signal) => Exit::Stopped(signal),
+            None if self.tally.failed() > 0 => Exit::SomeFailed,
+            None => Exit::Done,
+        }
+    }
+}

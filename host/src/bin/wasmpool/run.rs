@@ -1,0 +1,65 @@
+//! `wasmpool run`: one call, its result on stdout or its failure on stderr.
+
+use anyhow::{Context, bail};
+use wasmpool::{Failure, Outcome};
+
+use crate::args::RunArgs;
+use crate::exit::Exit;
+use crate::guest_output::Style;
+use crate::module::load_or_build;
+use crate::plan::{PoolPlan, abort, find_task, read_args};
+use crate::print::print;
+use crate::report::Report;
+use crate::report::sentence::what_happened;
+use crate::signals::Signals;
+use crate::talk::Talk;
+
+/// Calls the task.
+///
+/// # Errors
+/// It did not come to a call.
+pub(crate) async fn run(args: RunArgs, talk: &Talk) -> anyhow::Result<Exit> {
+    let module = load_or_build(&args.target.module, &args.pool.cache, talk).await?;
+    let task = find_task(&module, &args.target.task)?;
+    let values = read_args(task, &args.args)?;
+    let plan = PoolPlan::new(&module, &args.pool, Some(1), Style::Bare, talk)?;
+    let mut signals = Signals::listen().context("cannot listen to signals")?;
+    let (pool, shown) = tokio::select! {
+        opened = plan.open() => opened?,
+        signal = signals.next() => return Ok(Exit::Stopped(signal)),
+    };
+    let report = pool.json_task_of_args(task.name())?.submit(values).report();
+    tokio::pin!(report);
+    let mut stopped_by = None;
+    let report = loop {
+        tokio::select! {
+            report = &mut report => break report?,
+            signal = signals.next() => match stopped_by.replace(signal) {
+                None => talk.say(format!("{}: waiting for the call to end; once more stops it", signal.name())),
+                Some(first) => {
+                    abort(&pool).await;
+                    return Ok(Exit::Stopped(first));
+                }
+            },
+        }
+    };
+    // What the call left running is not waited for.
+    abort(&pool).await;
+    shown.wait().await;
+    let exit = tell(&report, task.name(), talk)?;
+    Ok(stopped_by.map_or(exit, Exit::Stopped))
+}
+
+fn tell(report: &Report, task: &str, talk: &Talk) -> anyhow::Result<Exit> {
+    match &report.outcome {
+        Outcome::Completed(value) => {
+            print(&value.to_string())?;
+            Ok(Exit::Done)
+        }
+        Outcome::Failed(Failure::BadInput(problem)) => bail!("{problem}"),
+        _ => {
+            talk.say(format!("task {task} {}", what_happened(report).unwrap_or_default()));
+            Ok(Exit::SomeFailed)
+        }
+    }
+}
