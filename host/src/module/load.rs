@@ -314,7 +314,7 @@ mod tests {
         let (nap, feed) = (module.task("nap").unwrap(), module.task("feed").unwrap());
         assert!(nap.is_async() && nap.takes_json().is_ok());
         assert!(!feed.is_async());
-        assert_eq!(feed.takes_json(), Err("its parameter `numbers` holds a stream"));
+        assert_eq!(feed.takes_json(), Err("its parameter `numbers` holds a stream (stream<u8>)"));
         assert_eq!(feed.signature(), "feed(numbers: stream<u8>)");
     }
 
@@ -336,7 +336,7 @@ mod tests {
         )
         .unwrap();
         let size = module.task("demo:raw/shapes#[method]blob.size").unwrap();
-        assert_eq!(size.takes_json(), Err("its parameter `self` holds a resource"));
+        assert_eq!(size.takes_json(), Err("its parameter `self` holds a resource (borrow<resource>)"));
         assert_eq!(size.params()[0].wit, "borrow<blob>");
     }
 
