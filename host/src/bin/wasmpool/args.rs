@@ -56,7 +56,7 @@ pub(crate) struct RunArgs {
     "  {\"index\":0,\"ok\":200,\"attempts\":1,\"wait_ms\":0.1,\"run_ms\":12.3}\n",
     "  {\"index\":1,\"error\":{\"kind\":\"trapped\",\"message\":\"…\",\"backtrace\":[\"…\"]},\"attempts\":1,…}\n\n",
     "Examples:\n",
-    "  seq 10 | wasmpool map primes.wasm is-prime\n",
+    "  seq 10 | wasmpool map delays.wasm nap\n",
     "  wasmpool map markdown.wasm to-html --lines --input titles.txt --values\n",
     "  wasmpool map delays.wasm worker --times 1000 -c 500 --values > out.txt\n\n",
     "Ctrl-C and SIGTERM take no more input and wait for what runs; a second one stops that too. A closed pipe \
@@ -82,7 +82,7 @@ pub(crate) struct MapArgs {
     /// Write the input lines of failed calls to this file, byte for byte
     #[arg(long, value_name = "FILE")]
     pub(crate) failed_input: Option<PathBuf>,
-    /// How to show progress on stderr; `auto` is a bar on a terminal, and plain lines elsewhere
+    /// How to show progress on stderr; `auto` is a bar on a terminal and plain lines elsewhere
     #[arg(
         long,
         value_enum,

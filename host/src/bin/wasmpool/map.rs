@@ -1,13 +1,15 @@
 //! `wasmpool map`: one call for each line of input, one record for each call. Lines, calls and records flow through
 //! in constant memory: records wait for the reader, calls for records, and input for calls.
 
+use std::io::{self, IsTerminal};
+
 use anyhow::{Context, bail};
 use futures::StreamExt;
 use serde_json::Value;
 use tokio::sync::oneshot;
 use wasmpool::{LineFormat, Pool, Reports, TaskInfo};
 
-use crate::args::MapArgs;
+use crate::args::{MapArgs, ProgressMode};
 use crate::exit::Exit;
 use crate::failed_input::KeptLines;
 use crate::guest_output::Style;
@@ -28,7 +30,8 @@ pub(crate) async fn map(args: MapArgs, talk: &Talk) -> anyhow::Result<Exit> {
     let module = load_or_build(&args.target.module, &args.pool.cache, talk).await?;
     let task = find_task(&module, &args.target.task)?;
     let input = open_input(&args, task)?;
-    let progress = Progress::start(args.progress);
+    let is_typed = args.input.input.is_none() && input.is_some() && io::stdin().is_terminal();
+    let progress = Progress::start(if is_typed { ProgressMode::None } else { args.progress });
     let talk = Talk::around(progress.bar());
     let plan = PoolPlan::new(&module, &args.pool, None, Style::ByCall, &talk)?;
     let mut signals = Signals::listen().context("cannot listen to signals")?;
@@ -38,7 +41,7 @@ pub(crate) async fn map(args: MapArgs, talk: &Talk) -> anyhow::Result<Exit> {
     };
     let kept = KeptLines::default();
     let output = Output::open(&args, kept.clone(), &talk)?;
-    if args.input.input.is_none() && input.is_some() {
+    if is_typed {
         explain_input(task, args.input.lines, &talk);
     }
     let (reports, intake) = begin(&args, task, input, &pool, kept)?;

@@ -193,8 +193,11 @@ impl Mapping {
     }
 
     fn waiting_for(&self) -> String {
-        let calls = self.pool.stats().calls_unanswered;
-        format!("no more input is taken; waiting for {calls} calls (Ctrl-C stops them)")
+        let waiting_for = match self.pool.stats().calls_unanswered {
+            0 => "the output to be read".to_owned(),
+            calls => format!("{calls} calls to end"),
+        };
+        format!("no more input is taken; waiting for {waiting_for} (once more stops everything)")
     }
 
     async fn stop_now(&mut self) {
@@ -215,19 +218,13 @@ impl Mapping {
         let Mapping { reports, output, mut signals, mut stopped_by, last_words, tally, progress, .. } = self;
         // Calls that nobody wants to know of any more are withdrawn.
         drop(reports);
-        let output = {
-            let finish = output.finish();
-            tokio::pin!(finish);
-            loop {
-                tokio::select! {
-                    end = &mut finish => break end,
-                    () = out_of_time(last_words) => break WriterEnd::ReaderLeft,
-                    // All calls have ended: only a reader who does not read is waited for.
-                    signal = signals.next() => {
-                        stopped_by.get_or_insert(signal);
-                        break WriterEnd::ReaderLeft;
-                    }
-                }
+        let output = tokio::select! {
+            end = output.finish() => end,
+            () = out_of_time(last_words) => WriterEnd::ReaderLeft,
+            // All calls have ended: only a reader who does not read is waited for.
+            signal = signals.next() => {
+                stopped_by.get_or_insert(signal);
+                WriterEnd::ReaderLeft
             }
         };
         progress.end();

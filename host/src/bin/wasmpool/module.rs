@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use wasmpool::{ModuleLoader, TaskModule, default_cache_dir};
+use wasmpool::{ModuleError, ModuleLoader, TaskModule, default_cache_dir};
 
 use crate::args::CacheArgs;
 use crate::crate_build::{GuestCrate, build_folder};
@@ -51,5 +51,10 @@ pub(crate) async fn load(file: &Path, cache: &CacheArgs) -> anyhow::Result<TaskM
         Some(dir) if !cache.no_cache => ModuleLoader::new().cache_dir(dir),
         _ => ModuleLoader::new(),
     };
-    loader.load_file(file).await.with_context(|| format!("cannot use module `{}`", file.display()))
+    match loader.load_file(file).await {
+        Ok(module) => Ok(module),
+        // These name the file themselves.
+        Err(error @ (ModuleError::Unreadable { .. } | ModuleError::Folder { .. })) => Err(error.into()),
+        Err(error) => Err(error).with_context(|| format!("cannot use module `{}`", file.display())),
+    }
 }

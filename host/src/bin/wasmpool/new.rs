@@ -54,9 +54,12 @@ pub(crate) fn new(args: &NewArgs, talk: &Talk) -> anyhow::Result<Exit> {
         // Only a convenience: without them, cargo and rustup choose for themselves.
         let _ = fs::copy(root.join(file), dir.join(file));
     }
+    let step_in = match dir.to_string_lossy() {
+        here if here == "." => String::new(),
+        there => format!("cd {} && ", quote(&there)),
+    };
     talk.say(format!(
-        "made the guest crate `{name}`; try it: cd {} && cargo test && wasmpool run . greet Ada",
-        quote(&dir.to_string_lossy())
+        "made the guest crate `{name}`; try it: {step_in}cargo test && wasmpool run . greet Ada"
     ));
     Ok(Exit::Done)
 }
@@ -93,7 +96,8 @@ fn crate_name(dir: &Path) -> anyhow::Result<String> {
     let full = std::path::absolute(dir).with_context(|| format!("cannot use `{}`", dir.display()))?;
     // `..` at the end has no name before the file system is asked.
     let full = if full.file_name().is_none() || dir.ends_with("..") { full.canonicalize()? } else { full };
-    let name = full.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let Some(name) = full.file_name() else { bail!("`{}` has no name to give a crate", dir.display()) };
+    let name = name.to_string_lossy().into_owned();
     match problem_of_name(&name) {
         None => Ok(name),
         Some(problem) => {

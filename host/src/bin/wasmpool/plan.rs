@@ -1,7 +1,7 @@
 //! From flags to a pool: what several flags mean together, in the flags' own words.
 
 use std::fs;
-use std::io::{self, IsTerminal, Read};
+use std::io::{self, Read};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
@@ -173,11 +173,8 @@ fn in_words_of_flags(error: PoolError) -> anyhow::Error {
     anyhow!("{flag}: {problem}")
 }
 
-/// Says what to type, when input is read from a terminal and nobody asked for it.
+/// Says what to type into the terminal that input is read from.
 pub(crate) fn explain_input(task: &TaskInfo, lines: bool, talk: &Talk) {
-    if !io::stdin().is_terminal() {
-        return;
-    }
     let params: Vec<_> = task.params().iter().map(|param| format!("{}: {}", param.name, param.wit)).collect();
     let line = match (lines, params.as_slice()) {
         (true, _) => "its text".to_owned(),

@@ -1,10 +1,11 @@
 //! How far a run has come: a bar on a terminal, or now and then a plain line. Both are drawn on stderr and never
 //! wait for anything.
 
+use std::fmt;
 use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::summary::Tally;
 use crate::args::ProgressMode;
@@ -14,8 +15,8 @@ const TURN: Duration = Duration::from_millis(100);
 /// How often a plain line is due.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(5);
 
-const STYLE_OF_KNOWN_LENGTH: &str = "{bar:30} {pos}/{len} {msg}{per_sec}, {elapsed} gone, {eta} left";
-const STYLE_OF_UNKNOWN_LENGTH: &str = "{spinner} {pos} calls ended {msg}{per_sec}, {elapsed} gone";
+const STYLE_OF_KNOWN_LENGTH: &str = "{bar:30} {pos}/{len} {msg}{rate}, {elapsed} gone, {eta} left";
+const STYLE_OF_UNKNOWN_LENGTH: &str = "{spinner} {pos} calls ended {msg}{rate}, {elapsed} gone";
 
 /// Shows how far a run has come.
 pub(crate) struct Progress {
@@ -84,7 +85,13 @@ fn drawn() -> ProgressBar {
 }
 
 fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).expect("the templates are good, a test reads them")
+    ProgressStyle::with_template(template).expect("the templates are good, a test reads them").with_key(
+        "rate",
+        |state: &ProgressState, text: &mut dyn fmt::Write| {
+            // Writing to a text does not fail.
+            let _ = write!(text, "{:.0}/s", state.per_sec());
+        },
+    )
 }
 
 fn of_expected(expected: Option<u64>) -> String {

@@ -1,8 +1,8 @@
 //! `wasmpool inspect`: what a module holds, for people, for programs, or as WIT. Nothing is run and nothing is built.
 
-mod sheet;
-mod example;
 mod requests;
+mod example;
+mod sheet;
 
 use anyhow::Context;
 use serde_json::{Value, json};
