@@ -2,7 +2,7 @@
 //! the author's own error; in one of several modules. What does not fit is refused in words that help.
 
 use serde_json::{Value, json};
-use wasmpool::{CallError, Failure, LineFormat, Outcome, Pool, PoolBuilder, PoolError};
+use wasmpool::{CallError, Failure, Outcome, Pool, PoolBuilder, PoolError, RawInput};
 
 use crate::guests::module;
 use crate::support::{BASICS, RAW, SYNC_ONLY, basics, bounded, builder, failure_of};
@@ -170,19 +170,30 @@ async fn json_is_checked_against_the_types_before_anything_runs() {
 }
 
 #[tokio::test]
-async fn a_line_is_json_or_the_text_itself() {
+async fn what_was_read_is_json_a_text_bytes_or_nothing() {
     let pool = basics(1, 1).await;
-    let echo = pool.line_task("echo-text", LineFormat::Text).expect("a task");
+    let echo = pool.raw_task("echo-text").expect("a task");
     let quoted = " \"as it is\" ";
-    assert_eq!(bounded("text", echo.call(quoted.to_owned())).await.expect("an echo"), quoted);
-    let add = pool.line_task("add", LineFormat::Json).expect("a task");
+    let text = echo.call(RawInput::Text(quoted.to_owned()));
+    assert_eq!(bounded("text", text).await.expect("an echo"), quoted);
+    let contents = echo.call(RawInput::Bytes(b"a file\n".to_vec()));
+    assert_eq!(bounded("contents", contents).await.expect("an echo"), "a file\n");
+    let count = pool.raw_task("count-bytes").expect("a task");
+    let bytes = count.call(RawInput::Bytes(vec![0xff; 5]));
+    assert_eq!(bounded("bytes", bytes).await.expect("a count"), 5);
+    let add = pool.raw_task("add").expect("a task");
     for line in ["[1, 2]", "{\"a\": 1, \"b\": 2}"] {
-        assert_eq!(bounded("json", add.call(line.to_owned())).await.expect("a sum"), 3);
+        let json = add.call(RawInput::Json(line.to_owned()));
+        assert_eq!(bounded("json", json).await.expect("a sum"), 3);
     }
-    let message = failure_of(bounded("no json", add.call("1, 2".to_owned())).await).message();
-    assert!(message.contains("not JSON"), "{message}");
-    let refused = pool.line_task("add", LineFormat::Text).err().expect("two arguments are not one text");
-    assert!(refused.to_string().contains("add(a: s64, b: s64) -> s64"), "{refused}");
+    for (input, complaint) in [
+        (RawInput::Json("1, 2".to_owned()), "not JSON"),
+        (RawInput::Text("1".to_owned()), "`add(a: s64, b: s64) -> s64` does not take one argument"),
+        (RawInput::Unreadable("no such line".to_owned()), "no such line"),
+    ] {
+        let message = failure_of(bounded("bad input", add.call(input)).await).message();
+        assert!(message.contains(complaint), "{message}");
+    }
     pool.close().await;
 }
 

@@ -39,7 +39,8 @@ fn build(folder: &str) -> PathBuf {
 
 /// Loads a guest once a run, its compiled code cached between runs.
 pub(crate) async fn module(folder: &str) -> TaskModule {
-    static LOADED: LazyLock<tokio::sync::Mutex<HashMap<String, TaskModule>>> = LazyLock::new(Default::default);
+    static LOADED: LazyLock<tokio::sync::Mutex<HashMap<String, TaskModule>>> =
+        LazyLock::new(Default::default);
     // Locked across the load, so that tests that need the same guest wait for one compilation.
     let mut loaded = LOADED.lock().await;
     if let Some(module) = loaded.get(folder) {

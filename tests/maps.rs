@@ -30,7 +30,7 @@ async fn reports_as_completed_do_not_wait_for_the_first() {
     let boom_if = pool.task::<(u32, u32, bool, u32), u32>("boom-if").expect("a task");
     let calls = (0..40).map(|n| (n, if n == 0 { 3_600_000 } else { 0 }, false, 0));
     let mut reports = boom_if.starmap(calls).as_completed();
-    let mut seen = vec![false; 40];
+    let mut seen = [false; 40];
     for _ in 1..40 {
         let report = bounded("a report", reports.next()).await.expect("the others end");
         assert!(matches!(report.outcome, Outcome::Completed(n) if n as usize == report.index));

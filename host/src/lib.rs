@@ -38,7 +38,7 @@ pub use crate::pool::reports::Reports;
 pub use crate::pool::task::Task;
 pub use crate::pool::{Pool, Stats};
 pub use crate::sandbox::invoke::{TaskArgs, TaskValue};
-pub use crate::sandbox::prepare::LineFormat;
+pub use crate::sandbox::prepare::RawInput;
 pub use crate::values::BadValue;
 
 /// The engine's own crate, whose derives make a Rust type travel (see [`Pool::task_with_error`]). Its version may

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 use wasmtime::Engine;
-use wasmtime::component::Type;
 use wasmtime::component::types::{Component, ComponentExtern, ComponentFunc, ComponentItem};
+use wasmtime::component::{Type, Val};
 
 use crate::values::{
     BadValue, arg_from_text, bytes_arg, check_representable, example, short_type_text, value_to_json,
@@ -120,9 +120,7 @@ impl TaskInfo {
     /// # Errors
     /// What does not fit, and where.
     pub fn arg_from_text(&self, index: usize, text: &str) -> Result<Value, BadValue> {
-        let param = self.param(index)?;
-        let value = arg_from_text(&param.name, &param.ty, text)?;
-        Ok(value_to_json(&param.ty, &value))
+        Ok(value_to_json(&self.param(index)?.ty, &self.value_from_text(index, text)?))
     }
 
     /// Reads one argument from a file's contents: a `list<u8>` takes them as they are, others as
@@ -131,12 +129,23 @@ impl TaskInfo {
     /// # Errors
     /// What does not fit, and where.
     pub fn arg_from_bytes(&self, index: usize, bytes: &[u8]) -> Result<Value, BadValue> {
+        Ok(value_to_json(&self.param(index)?.ty, &self.value_from_bytes(index, bytes)?))
+    }
+
+    /// As [`arg_from_text`](Self::arg_from_text), for the machinery.
+    pub(crate) fn value_from_text(&self, index: usize, text: &str) -> Result<Val, BadValue> {
+        let param = self.param(index)?;
+        arg_from_text(&param.name, &param.ty, text)
+    }
+
+    /// As [`arg_from_bytes`](Self::arg_from_bytes), for the machinery.
+    pub(crate) fn value_from_bytes(&self, index: usize, bytes: &[u8]) -> Result<Val, BadValue> {
         let param = self.param(index)?;
         if let Some(value) = bytes_arg(&param.ty, bytes) {
-            return Ok(value_to_json(&param.ty, &value));
+            return Ok(value);
         }
         match std::str::from_utf8(bytes) {
-            Ok(text) => self.arg_from_text(index, text),
+            Ok(text) => self.value_from_text(index, text),
             Err(error) => Err(BadValue::new(format!("not UTF-8 text: {error}")).rooted_at(&param.name)),
         }
     }

@@ -18,7 +18,7 @@ use crate::pool::builder::PoolBuilder;
 use crate::pool::task::Task;
 use crate::sandbox::blueprint::Blueprint;
 use crate::sandbox::invoke::{TaskArgs, TaskValue};
-use crate::sandbox::prepare::LineFormat;
+use crate::sandbox::prepare::RawInput;
 use crate::scheduler::calls::Scheduler;
 use crate::worker::serve::Workshop;
 use crate::worker::thread::WorkerThread;
@@ -154,27 +154,13 @@ impl Pool {
         task::json_of_args(self.clone(), &target)
     }
 
-    /// Returns a handle of a task whose input is a line of text in `format`.
+    /// Returns a handle of a task whose inputs are what was read from a file or a line, not yet looked at.
     ///
     /// # Errors
     /// As [`json_task`](Self::json_task).
-    pub fn line_task(&self, name: &str, format: LineFormat) -> Result<Task<String, Value, Value>, PoolError> {
+    pub fn raw_task(&self, name: &str) -> Result<Task<RawInput, Value, Value>, PoolError> {
         let target = self.find(name)?;
-        task::lines(self.clone(), &target, format)
-    }
-
-    /// As [`line_task`](Self::line_task), for lines that may not have been readable: with an `Err`, which says
-    /// why, the call ends as bad input.
-    ///
-    /// # Errors
-    /// As [`json_task`](Self::json_task).
-    pub fn read_line_task(
-        &self,
-        name: &str,
-        format: LineFormat,
-    ) -> Result<Task<Result<String, String>, Value, Value>, PoolError> {
-        let target = self.find(name)?;
-        task::read_lines(self.clone(), &target, format)
+        task::raw(self.clone(), &target)
     }
 
     /// Returns everything that happens from now on. A slow listener loses events, never slows a worker.

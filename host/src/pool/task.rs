@@ -9,12 +9,11 @@ use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, TryAcquireError};
 
 use crate::error::{CallError, PoolError, Refused};
-use crate::outcome::Failure;
 use crate::pool::handle::CallHandle;
 use crate::pool::reports::{Reports, Submission};
 use crate::pool::{Pool, Target};
 use crate::sandbox::invoke::{TaskArgs, TaskValue};
-use crate::sandbox::prepare::{LineFormat, Prepare};
+use crate::sandbox::prepare::{Prepare, RawInput};
 use crate::scheduler::calls::Order;
 
 /// A handle of one task: takes `In`, gives `Out`, or `E` where the task returns a `result`. Cheap to clone.
@@ -188,26 +187,10 @@ pub(super) fn json_of_args(pool: Pool, target: &Target) -> Result<Task<Vec<Value
     Ok(assemble(pool, target, prepare, Weights { input: weigh, output: json_bytes }))
 }
 
-/// Makes a handle whose input is a line of text.
-pub(super) fn lines(
-    pool: Pool,
-    target: &Target,
-    format: LineFormat,
-) -> Result<Task<String, Value, Value>, PoolError> {
-    let prepare = target.blueprint(&pool).by_line(&target.info, format)?;
-    Ok(assemble(pool, target, prepare, Weights { input: String::len, output: json_bytes }))
-}
-
-/// Makes a handle whose input is a line of text, or why it could not be read.
-pub(super) fn read_lines(
-    pool: Pool,
-    target: &Target,
-    format: LineFormat,
-) -> Result<Task<Result<String, String>, Value, Value>, PoolError> {
-    let prepare_line = target.blueprint(&pool).by_line(&target.info, format)?;
-    let prepare = Box::new(move |line: Result<String, String>| prepare_line(line.map_err(Failure::BadInput)?));
-    let weigh = |line: &Result<String, String>| line.as_ref().map_or_else(String::len, String::len);
-    Ok(assemble(pool, target, prepare, Weights { input: weigh, output: json_bytes }))
+/// Makes a handle whose input is what was read.
+pub(super) fn raw(pool: Pool, target: &Target) -> Result<Task<RawInput, Value, Value>, PoolError> {
+    let prepare = target.blueprint(&pool).by_raw_input(&target.info)?;
+    Ok(assemble(pool, target, prepare, Weights { input: RawInput::len, output: json_bytes }))
 }
 
 fn assemble<In, Out, E>(

@@ -1,5 +1,5 @@
-//! What a caller hands in, turned into a call that workers can run: by static types, by JSON, by a line of
-//! text. What does not fit is found here, before anything is queued.
+//! What a caller hands in, turned into a call that workers can run: by static types, by JSON, by what was
+//! read from somewhere. What does not fit is found here, before anything is queued.
 
 use std::any::TypeId;
 use std::sync::Arc;
@@ -12,18 +12,32 @@ use crate::module::TaskInfo;
 use crate::outcome::{Ending, Failure};
 use crate::sandbox::blueprint::Blueprint;
 use crate::sandbox::invoke::{Dynamic, Invocation, TaskArgs, TaskValue, Typed};
-use crate::values::{arg_from_text, args_from_json, value_from_json};
+use crate::values::{BadValue, args_from_json, value_from_json};
 
 /// Turns what a caller hands in into a call.
 pub(crate) type Prepare<In> = Box<dyn Fn(In) -> Result<Arc<dyn Invocation>, Failure> + Send + Sync>;
 
-/// What a line of input holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LineFormat {
-    /// The JSON value of the only parameter, an array of all, or an object by parameter names.
-    Json,
+/// The input of one call as it was read, not yet looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RawInput {
+    /// JSON: the value of the only parameter, an array of all, or an object by parameter names.
+    Json(String),
     /// The text of the only parameter: as it is for a string, JSON for others.
-    Text,
+    Text(String),
+    /// The only parameter's bytes for a `list<u8>`, their text for others.
+    Bytes(Vec<u8>),
+    /// Nothing, for this reason: the call ends as bad input, in its place among the others.
+    Unreadable(String),
+}
+
+impl RawInput {
+    /// Returns how many bytes it holds.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            RawInput::Json(text) | RawInput::Text(text) | RawInput::Unreadable(text) => text.len(),
+            RawInput::Bytes(bytes) => bytes.len(),
+        }
+    }
 }
 
 impl Blueprint {
@@ -72,31 +86,30 @@ impl Blueprint {
         self.dynamic(task, move |args: Vec<Value>| positional(&task_info, &args))
     }
 
-    /// Prepares calls by a line of text.
+    /// Prepares calls by what was read.
     ///
     /// # Errors
-    /// [`PoolError::NotForJson`], or [`PoolError::WrongTypes`] if text is asked for as the only argument of a
-    /// task with another number of parameters.
-    pub(crate) fn by_line(&self, task: &TaskInfo, format: LineFormat) -> Result<Prepare<String>, PoolError> {
-        let (name, mut params) = (task.name().to_owned(), task.param_types());
-        match format {
-            LineFormat::Json => self.dynamic(task, move |line: String| {
+    /// [`PoolError::NotForJson`].
+    pub(crate) fn by_raw_input(&self, task: &TaskInfo) -> Result<Prepare<RawInput>, PoolError> {
+        let (task_info, params) = (task.clone(), task.param_types());
+        let only = move |arg: &dyn Fn() -> Result<Val, BadValue>| match task_info.params() {
+            [_] => Ok(vec![arg().map_err(|problem| problem.to_string())?]),
+            _ => Err(format!(
+                "`{}` does not take one argument, which is all that a text is",
+                task_info.signature()
+            )),
+        };
+        let task = task.clone();
+        self.dynamic(&task.clone(), move |input: RawInput| match input {
+            RawInput::Json(line) => {
                 let input =
                     serde_json::from_str(&line).map_err(|error| format!("the line is not JSON: {error}"))?;
-                args_from_json(&name, &params, &input).map_err(|problem| problem.to_string())
-            }),
-            LineFormat::Text if params.len() == 1 => {
-                let (param, ty) = params.remove(0);
-                self.dynamic(task, move |line: String| {
-                    let arg = arg_from_text(&param, &ty, &line).map_err(|problem| problem.to_string())?;
-                    Ok(vec![arg])
-                })
+                args_from_json(task.name(), &params, &input).map_err(|problem| problem.to_string())
             }
-            LineFormat::Text => Err(PoolError::WrongTypes {
-                signature: task.signature(),
-                problem: "a line of text is one argument; give JSON arrays instead".to_owned(),
-            }),
-        }
+            RawInput::Text(text) => only(&|| task.value_from_text(0, &text)),
+            RawInput::Bytes(bytes) => only(&|| task.value_from_bytes(0, &bytes)),
+            RawInput::Unreadable(reason) => Err(reason),
+        })
     }
 
     fn dynamic<In: 'static>(

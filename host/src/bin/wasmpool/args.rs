@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use crate::inputs::LineKind;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use crate::exit::EXIT_CODES;
@@ -51,13 +52,14 @@ pub(crate) struct RunArgs {
 #[derive(Args)]
 #[command(after_help = concat!(
     "A line is the JSON value of the only parameter, or an array of all, or an object by parameter names; blank \
-     lines are skipped. With --lines it is the text of the only parameter, and an empty line is an empty text.\n\n",
+     lines are skipped. With --lines it is the text of the only parameter, and an empty line is an empty text. With \
+     --files it names a file whose contents are the only parameter.\n\n",
     "Output, in input order:\n",
     "  {\"index\":0,\"ok\":200,\"attempts\":1,\"wait_ms\":0.1,\"run_ms\":12.3}\n",
     "  {\"index\":1,\"error\":{\"kind\":\"trapped\",\"message\":\"…\",\"backtrace\":[\"…\"]},\"attempts\":1,…}\n\n",
     "Examples:\n",
     "  seq 10 | wasmpool map delays.wasm nap\n",
-    "  wasmpool map markdown.wasm to-html --lines --input titles.txt --values\n",
+    "  ls *.md | wasmpool map markdown.wasm to-html --files --values\n",
     "  wasmpool map delays.wasm worker --times 1000 -c 500 --values > out.txt\n\n",
     "Ctrl-C and SIGTERM take no more input and wait for what runs; a second one stops that too. A closed pipe \
      behind it (head) is a normal end."
@@ -113,9 +115,32 @@ pub(crate) struct InputArgs {
     /// Take each line as the text of the only parameter, not as JSON
     #[arg(long)]
     pub(crate) lines: bool,
+    /// Take each line as the name of a file whose contents are the only parameter
+    #[arg(long, conflicts_with = "lines")]
+    pub(crate) files: bool,
     /// Call the task N times for each line; without --input N times in all, without arguments
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) times: Option<u64>,
+}
+
+impl InputArgs {
+    /// Returns what a line is.
+    pub(crate) fn kind(&self) -> LineKind {
+        match (self.lines, self.files) {
+            (true, _) => LineKind::Text,
+            (false, true) => LineKind::FileName,
+            (false, false) => LineKind::Json,
+        }
+    }
+
+    /// Returns the flag by which a line is one argument.
+    pub(crate) fn kind_flag(&self) -> Option<&'static str> {
+        match self.kind() {
+            LineKind::Text => Some("--lines"),
+            LineKind::FileName => Some("--files"),
+            LineKind::Json => None,
+        }
+    }
 }
 
 /// How the pool is set up.

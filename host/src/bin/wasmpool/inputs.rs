@@ -13,8 +13,9 @@ use anyhow::{Context, bail};
 use futures::stream::{self, BoxStream, StreamExt};
 use serde::de::IgnoredAny;
 use tokio::sync::mpsc;
+use wasmpool::RawInput;
 
-/// A longer line is not kept, and its call fails.
+/// A longer line or file is not kept, and its call fails.
 const LONGEST_LINE_BYTES: usize = 64 << 20;
 /// Lines travel together until they are this many bytes, if they are there at once.
 const BATCH_BYTES: usize = 64 << 10;
@@ -27,17 +28,27 @@ pub(crate) const HINT_AT_TEXTS: &str = "did you mean --lines?";
 /// The input of one call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Line {
-    /// The text without its line end, or why it cannot be had.
-    pub(crate) text: Result<String, String>,
+    /// What it holds, without the line end.
+    pub(crate) input: RawInput,
     /// Its bytes with the line end, if they were asked for.
     pub(crate) raw: Vec<u8>,
+}
+
+/// What lines are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LineKind {
+    /// JSON; blank ones are skipped.
+    Json,
+    /// The text of an argument, so an empty one counts.
+    Text,
+    /// The name of a file whose contents are the argument; blank ones are skipped.
+    FileName,
 }
 
 /// What to make of lines.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LineRules {
-    /// Each is the text of an argument, so an empty one counts; otherwise JSON, and blank ones are skipped.
-    pub(crate) are_texts: bool,
+    pub(crate) kind: LineKind,
     /// Lines that are not JSON would do as texts, which is worth a hint.
     pub(crate) hint_at_texts: bool,
     /// Keep their bytes.
@@ -122,7 +133,7 @@ impl Input {
 
 /// Returns the input of `times` calls without arguments.
 pub(crate) fn nothing(times: u64) -> BoxStream<'static, Line> {
-    stream::iter((0..times).map(|_| Line { text: Ok("{}".to_owned()), raw: Vec::new() })).boxed()
+    stream::iter((0..times).map(|_| Line { input: RawInput::Json("{}".to_owned()), raw: Vec::new() })).boxed()
 }
 
 struct LineReader<R> {
@@ -161,6 +172,7 @@ impl<R: Read> LineReader<R> {
             let Some(raw) = self.next_raw()? else { return Ok(batch) };
             bytes += raw.bytes.len();
             if let Some(line) = self.judge(raw) {
+                bytes += if let RawInput::Bytes(contents) = &line.input { contents.len() } else { 0 };
                 self.so_far.lines.fetch_add(1, Ordering::Relaxed);
                 batch.push(line);
             }
@@ -193,33 +205,43 @@ impl<R: Read> LineReader<R> {
         let raw = if self.rules.keep_raw { line.bytes.clone() } else { Vec::new() };
         let number = self.number;
         if line.is_too_long {
-            let text = Err(format!("line {number} is longer than {} MiB", LONGEST_LINE_BYTES >> 20));
-            return Some(Line { text, raw });
+            let reason = format!("line {number} is longer than {} MiB", LONGEST_LINE_BYTES >> 20);
+            return Some(Line { input: RawInput::Unreadable(reason), raw });
         }
-        let text = match String::from_utf8(without_end(line.bytes)) {
-            Ok(text) => text,
+        let input = match String::from_utf8(without_end(line.bytes)) {
+            Ok(text) if text.trim().is_empty() && self.rules.kind != LineKind::Text => return None,
+            Ok(text) => self.input_of(text),
             Err(error) => {
-                return Some(Line {
-                    text: Err(format!("line {number} is not UTF-8 text: {}", error.utf8_error())),
-                    raw,
-                });
+                RawInput::Unreadable(format!("line {number} is not UTF-8 text: {}", error.utf8_error()))
             }
         };
-        if !self.rules.are_texts && text.trim().is_empty() {
-            return None;
-        }
-        Some(Line { text: self.with_hint(text), raw })
+        Some(Line { input, raw })
     }
 
-    fn with_hint(&self, text: String) -> Result<String, String> {
-        if !self.rules.hint_at_texts {
-            return Ok(text);
-        }
-        match serde_json::from_str::<IgnoredAny>(&text) {
-            Ok(_) => Ok(text),
-            Err(error) => Err(format!("the line is not JSON: {error}; {HINT_AT_TEXTS}")),
+    fn input_of(&self, text: String) -> RawInput {
+        match self.rules.kind {
+            LineKind::Text => RawInput::Text(text),
+            LineKind::FileName => match contents(Path::new(&text)) {
+                Ok(bytes) => RawInput::Bytes(bytes),
+                Err(error) => RawInput::Unreadable(format!("cannot read `{text}`: {error}")),
+            },
+            LineKind::Json if self.rules.hint_at_texts => match serde_json::from_str::<IgnoredAny>(&text) {
+                Ok(_) => RawInput::Json(text),
+                Err(error) => RawInput::Unreadable(format!("the line is not JSON: {error}; {HINT_AT_TEXTS}")),
+            },
+            LineKind::Json => RawInput::Json(text),
         }
     }
+}
+
+/// Reads a file that is one argument.
+fn contents(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(LONGEST_LINE_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > LONGEST_LINE_BYTES {
+        return Err(io::Error::other(format!("it is larger than {} MiB", LONGEST_LINE_BYTES >> 20)));
+    }
+    Ok(bytes)
 }
 
 struct RawLine {
@@ -244,10 +266,12 @@ mod tests {
     use std::io::{BufReader, Read};
     use std::sync::Arc;
 
-    use super::{BATCH_BYTES, LONGEST_LINE_BYTES, Line, LineReader, LineRules, ReadSoFar};
+    use wasmpool::RawInput;
 
-    const JSON: LineRules = LineRules { are_texts: false, hint_at_texts: false, keep_raw: false };
-    const TEXTS: LineRules = LineRules { are_texts: true, ..JSON };
+    use super::{BATCH_BYTES, LONGEST_LINE_BYTES, Line, LineKind, LineReader, LineRules, ReadSoFar};
+
+    const JSON: LineRules = LineRules { kind: LineKind::Json, hint_at_texts: false, keep_raw: false };
+    const TEXTS: LineRules = LineRules { kind: LineKind::Text, ..JSON };
 
     fn read_all(rules: LineRules, source: impl Read) -> (Vec<Line>, u64) {
         let so_far = Arc::new(ReadSoFar::default());
@@ -264,7 +288,16 @@ mod tests {
     }
 
     fn texts(rules: LineRules, source: &[u8]) -> Vec<Result<String, String>> {
-        read_all(rules, source).0.into_iter().map(|line| line.text).collect()
+        read_all(rules, source).0.into_iter().map(|line| text_of(line.input)).collect()
+    }
+
+    /// The text of an input, or why there is none.
+    fn text_of(input: RawInput) -> Result<String, String> {
+        match input {
+            RawInput::Json(text) | RawInput::Text(text) => Ok(text),
+            RawInput::Bytes(bytes) => Ok(String::from_utf8(bytes).expect("a text file")),
+            RawInput::Unreadable(reason) => Err(reason),
+        }
     }
 
     fn good(texts: &[&str]) -> Vec<Result<String, String>> {
@@ -309,7 +342,19 @@ mod tests {
     fn a_line_without_end_is_not_kept_in_memory() {
         let endless = std::io::repeat(b'x').take(LONGEST_LINE_BYTES as u64 + 10).chain(b"\nnext".as_slice());
         let (lines, count) = read_all(TEXTS, endless);
-        assert_eq!(lines[0].text, Err("line 1 is longer than 64 MiB".to_owned()));
-        assert_eq!((&lines[1].text, count), (&Ok("next".to_owned()), 2));
+        assert_eq!(lines[0].input, RawInput::Unreadable("line 1 is longer than 64 MiB".to_owned()));
+        assert_eq!((&lines[1].input, count), (&RawInput::Text("next".to_owned()), 2));
+    }
+
+    #[test]
+    fn a_file_is_read_by_its_name_and_a_missing_one_is_named() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("a.txt");
+        std::fs::write(&file, "contents\n").expect("a file");
+        let names = format!("{}\n\nmissing.txt\n", file.display());
+        let lines = texts(LineRules { kind: LineKind::FileName, ..JSON }, names.as_bytes());
+        assert_eq!(lines[0], Ok("contents\n".to_owned()));
+        assert!(lines[1].as_ref().is_err_and(|reason| reason.starts_with("cannot read `missing.txt`: ")));
+        assert_eq!(lines.len(), 2);
     }
 }

@@ -7,13 +7,13 @@ use anyhow::{Context, bail};
 use futures::StreamExt;
 use serde_json::Value;
 use tokio::sync::oneshot;
-use wasmpool::{LineFormat, Pool, Reports, TaskInfo};
+use wasmpool::{Pool, Reports, TaskInfo};
 
 use crate::args::{MapArgs, ProgressMode};
 use crate::exit::Exit;
 use crate::failed_input::KeptLines;
 use crate::guest_output::Style;
-use crate::inputs::{Input, Line, LineRules, nothing};
+use crate::inputs::{Input, Line, LineKind, LineRules, nothing};
 use crate::mapping::{Intake, Mapping};
 use crate::module::load_or_build;
 use crate::plan::{PoolPlan, abort, explain_input, find_task};
@@ -42,7 +42,7 @@ pub(crate) async fn map(args: MapArgs, talk: &Talk) -> anyhow::Result<Exit> {
     let kept = KeptLines::default();
     let output = Output::open(&args, kept.clone(), &talk)?;
     if is_typed {
-        explain_input(task, args.input.lines, &talk);
+        explain_input(task, args.input.kind(), &talk);
     }
     let (reports, intake) = begin(&args, task, input, &pool, kept)?;
     let view = (progress, talk.clone());
@@ -56,10 +56,10 @@ pub(crate) async fn map(args: MapArgs, talk: &Talk) -> anyhow::Result<Exit> {
 /// Opens the input; `None` if the flags ask for calls without any.
 fn open_input(args: &MapArgs, task: &TaskInfo) -> anyhow::Result<Option<Input>> {
     let (flags, params, signature) = (&args.input, task.params(), task.signature());
-    if flags.lines && params.len() != 1 {
+    if let (Some(flag), true) = (flags.kind_flag(), params.len() != 1) {
         let count = params.len();
         bail!(
-            "--lines: a line is one argument, but `{signature}` takes {count}; give JSON instead, `[…]` a line"
+            "{flag}: a line is one argument, but `{signature}` takes {count}; give JSON instead, `[…]` a line"
         );
     }
     if flags.input.is_some() || flags.times.is_none() {
@@ -70,7 +70,7 @@ fn open_input(args: &MapArgs, task: &TaskInfo) -> anyhow::Result<Option<Input>> 
             "--times: `{signature}` takes arguments; give lines of them with --input FILE, or `-` for stdin"
         );
     }
-    if flags.lines || args.failed_input.is_some() {
+    if flags.kind_flag().is_some() || args.failed_input.is_some() {
         bail!("--times: there are no lines of input without --input FILE, or `-` for stdin");
     }
     Ok(None)
@@ -86,8 +86,8 @@ fn begin(
 ) -> anyhow::Result<(Reports<Value, Value>, Intake)> {
     let takes_text = matches!(task.params(), [only] if only.wit == "string" || only.wit == "option<string>");
     let keep_raw = args.failed_input.is_some();
-    let rules =
-        LineRules { are_texts: args.input.lines, hint_at_texts: takes_text && !args.input.lines, keep_raw };
+    let kind = args.input.kind();
+    let rules = LineRules { kind, hint_at_texts: takes_text && kind == LineKind::Json, keep_raw };
     let times = args.input.times.unwrap_or(1);
     let (lines, so_far) = match input {
         Some(input) => {
@@ -97,15 +97,14 @@ fn begin(
         None => (nothing(times), None),
     };
     let (open, closed) = oneshot::channel();
-    let text_of_call = move |(index, line): (usize, Line)| {
+    let input_of_call = move |(index, line): (usize, Line)| {
         if keep_raw {
             kept.keep(index, line.raw);
         }
-        line.text
+        line.input
     };
-    let texts = lines.enumerate().map(text_of_call).take_until(closed);
-    let format = if args.input.lines { LineFormat::Text } else { LineFormat::Json };
-    let reports = pool.read_line_task(task.name(), format)?.starmap_stream(texts);
+    let inputs = lines.enumerate().map(input_of_call).take_until(closed);
+    let reports = pool.raw_task(task.name())?.starmap_stream(inputs);
     let reports = if args.unordered { reports.as_completed() } else { reports };
     Ok((reports, Intake { open: Some(open), so_far, times }))
 }

@@ -13,9 +13,9 @@ use crate::exit::Exit;
 use crate::shell::quote;
 use crate::talk::Talk;
 
-const MANIFEST: &str = include_str!("../../../../guest/template/Cargo.toml.tmpl");
-const GITIGNORE: &str = include_str!("../../../../guest/template/gitignore");
-const LIBRARY: &str = include_str!("../../../../guest/template/src/lib.rs");
+const MANIFEST: &str = include_str!("template/Cargo.toml.tmpl");
+const GITIGNORE: &str = include_str!("template/gitignore");
+const LIBRARY: &str = include_str!("template/src/lib.rs");
 
 /// What of a checkout is good for the new crate too.
 const SHARED_FILES: &[&str] = &["Cargo.lock", "rust-toolchain.toml"];

@@ -10,6 +10,7 @@ use wasmpool::{Pool, PoolBuilder, PoolError, TaskInfo, TaskModule};
 
 use crate::args::PoolArgs;
 use crate::guest_output::{AllShown, Narrator, Style};
+use crate::inputs::LineKind;
 use crate::talk::Talk;
 
 /// Enough that only a flood of guest output is shown with gaps.
@@ -174,13 +175,14 @@ fn in_words_of_flags(error: PoolError) -> anyhow::Error {
 }
 
 /// Says what to type into the terminal that input is read from.
-pub(crate) fn explain_input(task: &TaskInfo, lines: bool, talk: &Talk) {
+pub(crate) fn explain_input(task: &TaskInfo, kind: LineKind, talk: &Talk) {
     let params: Vec<_> = task.params().iter().map(|param| format!("{}: {}", param.name, param.wit)).collect();
-    let line = match (lines, params.as_slice()) {
-        (true, _) => "its text".to_owned(),
-        (false, []) => "`[]`".to_owned(),
-        (false, [only]) => format!("the JSON of {only}"),
-        (false, all) => format!("a JSON array [{}]", all.join(", ")),
+    let line = match (kind, params.as_slice()) {
+        (LineKind::Text, _) => "its text".to_owned(),
+        (LineKind::FileName, _) => "the name of a file".to_owned(),
+        (LineKind::Json, []) => "`[]`".to_owned(),
+        (LineKind::Json, [only]) => format!("the JSON of {only}"),
+        (LineKind::Json, all) => format!("a JSON array [{}]", all.join(", ")),
     };
     talk.say(format!(
         "reading calls of `{}` from the terminal, one a line: {line}; Ctrl-D ends them",
