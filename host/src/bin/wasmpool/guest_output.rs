@@ -17,7 +17,7 @@ const HELD_BYTES: usize = 16 << 20;
 pub(crate) enum Style {
     /// As it is, for a single call.
     Bare,
-    /// With its call in front: `#17 | text`.
+    /// With the index of its call in front, as in records: `#17 | text`.
     ByCall,
 }
 
@@ -86,7 +86,7 @@ impl Narrator {
     fn guest_line(&mut self, call: Option<CallId>, text: String) {
         let line = match (self.style, call) {
             (Style::Bare, _) => text,
-            (Style::ByCall, Some(call)) => format!("{call} | {text}"),
+            (Style::ByCall, Some(call)) => format!("#{} | {text}", index(call)),
             // An initializer, or what an answered call left running.
             (Style::ByCall, None) => format!("- | {text}"),
         };
@@ -133,7 +133,8 @@ fn about_sandboxes(event: &Event) -> Option<String> {
         }
         Event::WorkerLost { worker, message } => format!("{worker} was lost and replaced: {message}"),
         Event::RunAgain { call, reason, alone } => {
-            format!("{call} is run again{}: {reason}", if *alone { " alone" } else { "" })
+            let alone = if *alone { " alone" } else { "" };
+            format!("call {} is run again{alone}: {reason}", index(*call))
         }
         _ => return None,
     })
@@ -142,11 +143,18 @@ fn about_sandboxes(event: &Event) -> Option<String> {
 fn about_calls(event: &Event) -> Option<String> {
     Some(match event {
         Event::AttemptStarted { attempt, task, worker } => {
-            format!("{} `{task}` runs on {worker}, attempt {}", attempt.call, attempt.attempt)
+            format!("call {} of `{task}` runs on {worker}, attempt {}", index(attempt.call), attempt.attempt)
         }
         Event::CallEnded { call, failure, running, .. } => {
-            format!("{call} {} after {:.1} ms", failure.unwrap_or("done"), running.as_secs_f64() * 1e3)
+            let (index, end) = (index(*call), failure.unwrap_or("done"));
+            format!("call {index} {end} after {:.1} ms", running.as_secs_f64() * 1e3)
         }
         _ => return None,
     })
+}
+
+/// Returns the number under which a call stands in the records: a pool of this command makes the calls of one input
+/// and no others, in its order, and counts them from 1.
+fn index(call: CallId) -> u64 {
+    call.get().saturating_sub(1)
 }

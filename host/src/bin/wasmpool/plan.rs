@@ -44,13 +44,16 @@ pub(crate) fn read_args(task: &TaskInfo, texts: &[String]) -> anyhow::Result<Vec
 }
 
 fn read_arg(task: &TaskInfo, index: usize, text: &str) -> anyhow::Result<Value> {
-    let Some(source) = text.strip_prefix('@') else { return Ok(task.arg_from_text(index, text)?) };
-    if source.starts_with('@') {
-        return Ok(task.arg_from_text(index, source)?);
-    }
-    let bytes = if source == "-" { read_stdin() } else { fs::read(source) };
-    let bytes = bytes.with_context(|| format!("cannot read the argument `{text}`"))?;
-    Ok(task.arg_from_bytes(index, &bytes)?)
+    let value = match text.strip_prefix('@') {
+        None => task.arg_from_text(index, text),
+        Some(literal) if literal.starts_with('@') => task.arg_from_text(index, literal),
+        Some(source) => {
+            let bytes = if source == "-" { read_stdin() } else { fs::read(source) };
+            let bytes = bytes.with_context(|| format!("cannot read the argument `{text}`"))?;
+            task.arg_from_bytes(index, &bytes)
+        }
+    };
+    value.with_context(|| format!("`{}`", task.signature()))
 }
 
 fn read_stdin() -> io::Result<Vec<u8>> {
@@ -153,8 +156,7 @@ fn with_initializer(
             arguments(wanted)
         );
     }
-    let values = read_args(initializer, &args.init_args)
-        .with_context(|| format!("--init-arg: the initializer is `{signature}`"))?;
+    let values = read_args(initializer, &args.init_args).context("--init-arg: the initializer")?;
     Ok(match &args.init {
         Some(name) => builder.initializer(name, values),
         None => builder.init_args(values),
