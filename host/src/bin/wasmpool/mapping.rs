@@ -254,7 +254,7 @@ impl Mapped {
     pub(crate) fn tell(&self, talk: &Talk) -> Exit {
         let mut could_not_go_on = false;
         if let WriterEnd::Failed(error) = &self.output {
-            talk.say(format!("cannot write the output: {error}"));
+            talk.complain(error);
             could_not_go_on = true;
         }
         if let Some(error) = self.so_far.as_ref().and_then(|so_far| so_far.trouble()) {

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 
 use super::Report;
 use super::record::{kind, push_record, push_value};
@@ -99,8 +99,10 @@ impl Output {
     pub(crate) async fn finish(mut self) -> WriterEnd {
         let failed_input = self.failed_input.as_mut().map_or(Ok(()), FailedInput::flush);
         match (self.writer.finish().await, failed_input) {
-            (WriterEnd::Failed(error), _) | (_, Err(error)) => WriterEnd::Failed(error),
-            (end, Ok(())) => end,
+            (WriterEnd::Complete | WriterEnd::ReaderLeft, Err(error)) => {
+                WriterEnd::Failed(anyhow!(error).context("cannot write the failed input"))
+            }
+            (end, _) => end,
         }
     }
 }

@@ -4,6 +4,7 @@
 use std::io::{self, ErrorKind};
 use std::thread;
 
+use anyhow::anyhow;
 use tokio::sync::{mpsc, oneshot};
 
 /// How many buffers may wait for a slow reader.
@@ -22,8 +23,8 @@ pub(crate) enum WriterEnd {
     Complete,
     /// The reader of the pipe has left, which is a normal end.
     ReaderLeft,
-    /// The system does not write.
-    Failed(io::Error),
+    /// The system does not write, and this says what and why.
+    Failed(anyhow::Error),
 }
 
 impl Writer {
@@ -65,8 +66,8 @@ impl Writer {
         match self.ended.await {
             Ok(Ok(())) => WriterEnd::Complete,
             Ok(Err(error)) if error.kind() == ErrorKind::BrokenPipe => WriterEnd::ReaderLeft,
-            Ok(Err(error)) => WriterEnd::Failed(error),
-            Err(_) => WriterEnd::Failed(io::Error::other("the writing thread was lost")),
+            Ok(Err(error)) => WriterEnd::Failed(anyhow!(error).context("cannot write the output")),
+            Err(_) => WriterEnd::Failed(anyhow!("cannot write the output: the writing thread was lost")),
         }
     }
 }
