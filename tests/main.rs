@@ -21,5 +21,6 @@ mod command_run;
 mod command_map;
 mod command_stream;
 mod command_stop;
+mod command_modules;
 mod readme;
 mod service;
