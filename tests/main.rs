@@ -22,5 +22,6 @@ mod command_map;
 mod command_stream;
 mod command_stop;
 mod command_modules;
+mod command_talk;
 mod readme;
 mod service;
