@@ -31,12 +31,17 @@ fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
 
 /// The paths after `crate::` in a file's code, tests aside.
 fn crate_paths(file: &Path) -> Vec<Vec<String>> {
+    paths_after("crate::", file)
+}
+
+/// The paths after `start` in a file's code, tests aside.
+fn paths_after(start: &str, file: &Path) -> Vec<Vec<String>> {
     let text = fs::read_to_string(file).expect("a file of the library");
     let code = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
     let code: Vec<&str> = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
     let is_part_of_name = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
     code.join("\n")
-        .split("crate::")
+        .split(start)
         .skip(1)
         .map(|rest| rest.split(|c| !is_part_of_name(c)).next().unwrap_or_default())
         .map(|path| path.split("::").filter(|part| !part.is_empty()).map(str::to_owned).collect())
@@ -86,6 +91,12 @@ fn a_file_imports_only_files_above_it_in_its_folder() {
                 let target = files.iter().position(|other| other == second);
                 if *first == room && target.is_some_and(|target| target > here) {
                     wrong.push(format!("{room}/{file}.rs imports crate::{}", import.join("::")));
+                }
+            }
+            for import in paths_after("super::", &path) {
+                let target = files.iter().position(|other| Some(other) == import.first());
+                if target.is_some_and(|target| target > here) {
+                    wrong.push(format!("{room}/{file}.rs imports super::{}", import.join("::")));
                 }
             }
         }
