@@ -69,7 +69,7 @@ pub(crate) struct MapArgs {
     pub(crate) target: TargetArgs,
     #[command(flatten)]
     pub(crate) input: InputArgs,
-    /// Write records to this file instead of stdout
+    /// Write records to this file instead of stdout, which `-` stands for
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     /// Write records as calls end, not in input order

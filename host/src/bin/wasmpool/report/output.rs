@@ -31,13 +31,14 @@ impl Output {
     /// # Errors
     /// A file cannot be written to, or is used twice.
     pub(crate) fn open(args: &MapArgs, kept: KeptLines, talk: &Talk) -> anyhow::Result<Self> {
+        let output = file_at(args.output.as_deref());
         let files = [
-            ("--input", args.input.input.as_deref()),
-            ("--output", args.output.as_deref()),
+            ("--input", file_at(args.input.input.as_deref())),
+            ("--output", output),
             ("--failed-input", args.failed_input.as_deref()),
         ];
         expect_different(&files)?;
-        let writer = match &args.output {
+        let writer = match output {
             None => Writer::start(to_stdout(talk)),
             Some(path) => {
                 let mut file = create(path)?;
@@ -105,6 +106,11 @@ impl Output {
             (end, _) => end,
         }
     }
+}
+
+/// Returns the path of a file; `-` is none, but stdin or stdout.
+fn file_at(path: Option<&Path>) -> Option<&Path> {
+    path.filter(|path| *path != Path::new("-"))
 }
 
 fn create(path: &Path) -> anyhow::Result<File> {
