@@ -5,6 +5,8 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::command_support::{Ran, end_of, map, raw, text_of, wasmpool};
+use crate::guests::component;
+use crate::support::BASICS;
 
 /// Returns a record without its two times, which must be there, at the end, with one decimal.
 #[track_caller]
@@ -181,6 +183,40 @@ fn input_and_output_may_be_files() {
     map(&["add", "--output", text_of(folder.path())], "[1,1]").exits(2).says("cannot write");
     map(&["add", "--input", text_of(folder.path())], "").exits(2).says("it is a folder");
     map(&["add", "--input", "nowhere"], "").exits(2).says("cannot read the input `nowhere`");
+}
+
+#[test]
+fn a_dash_is_stdin_and_stdout() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut command = wasmpool(["map"]);
+    command.arg(component(BASICS)).args(["add", "--values", "--input", "-", "--output", "-"]);
+    end_of(command.current_dir(folder.path()).write_stdin("[1,2]\n")).exits(0).prints("3\n");
+    assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 0, "no file of that name");
+}
+
+#[test]
+fn a_file_may_be_the_argument_of_a_call() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("bytes"), [0, 255]).expect("a file");
+    fs::write(folder.path().join("a text"), "ab\r\n").expect("a file");
+    let names = "bytes\na text\nnowhere\n.\n";
+    let mapped = |task| {
+        let mut command = wasmpool(["map"]);
+        command.arg(component(BASICS)).args([task, "--files"]).current_dir(folder.path());
+        end_of(command.write_stdin(names)).exits(1).records()
+    };
+    let [bytes, text, nowhere, a_folder] = &mapped("echo-bytes")[..] else { panic!("four calls") };
+    assert_eq!((&bytes["ok"], &text["ok"]), (&json!("AP8="), &json!("YWINCg==")));
+    for (failed, name) in [(nowhere, "nowhere"), (a_folder, ".")] {
+        assert_eq!(failed["error"]["kind"], "bad-input");
+        assert!(
+            failed["error"]["message"].to_string().contains(&format!("cannot read `{name}`")),
+            "{failed}"
+        );
+    }
+    let [bytes, text, ..] = &mapped("echo-text")[..] else { panic!("four calls") };
+    assert_eq!((&bytes["error"]["kind"], &text["ok"]), (&json!("bad-input"), &json!("ab\r\n")));
+    map(&["add", "--files"], "x\n").exits(2).says("--files").says("`add(a: s64, b: s64) -> s64`");
 }
 
 #[test]

@@ -151,7 +151,7 @@ fn compiled_code_is_kept_and_used_again_and_does_no_harm_when_it_is_damaged() {
         assert_eq!(end_of(&mut command).exits(0).prints("1\n").stderr, "");
     };
     nap(&["--no-cache"]);
-    assert_eq!(files_in(&cache), [PathBuf::new(); 0]);
+    assert_eq!(files_in(&cache), Vec::<PathBuf>::new());
     nap(&[]);
     let kept = files_in(&cache);
     let [entry] = kept.as_slice() else { panic!("one entry: {kept:?}") };
@@ -215,7 +215,7 @@ fn a_new_crate_needs_a_good_name_and_room() {
     for (name, better) in bad {
         new(name).exits(2).prints("").says(&format!("`{name}` cannot be a crate's name")).says(better);
     }
-    assert_eq!(files_in(folder.path()), [PathBuf::new(); 0], "a refused name leaves nothing");
+    assert_eq!(files_in(folder.path()), Vec::<PathBuf>::new(), "a refused name leaves nothing");
     fs::create_dir(folder.path().join("full")).expect("a folder");
     fs::write(folder.path().join("full/notes"), "mine").expect("a file");
     new("full").exits(2).prints("").says("not empty").says("`notes`");
