@@ -50,7 +50,7 @@ pub(crate) async fn map(args: MapArgs, talk: &Talk) -> anyhow::Result<Exit> {
     let mapped = mapping.run().await;
     abort(&pool).await;
     shown.wait().await;
-    Ok(mapped?.tell(&talk))
+    Ok(mapped.tell(&talk))
 }
 
 /// Opens the input; `None` if the flags ask for calls without any.

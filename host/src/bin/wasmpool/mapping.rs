@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::anyhow;
 use futures::StreamExt;
 use serde_json::Value;
 use tokio::sync::oneshot;
@@ -115,14 +115,17 @@ impl Mapping {
         }
     }
 
-    /// Follows the calls until the last has ended or nobody wants to know.
-    ///
-    /// # Errors
-    /// The file of failed lines cannot be written to.
-    pub(crate) async fn run(mut self) -> anyhow::Result<Mapped> {
+    /// Follows the calls until the last has ended, nobody wants to know, or a failed line cannot be kept.
+    pub(crate) async fn run(mut self) -> Mapped {
+        let mut unkept = None;
         while !(self.is_over && self.output.is_empty()) {
             match self.next_step().await {
-                Step::Report(report) => self.take(&report).await.context("cannot write the failed input")?,
+                Step::Report(report) => {
+                    if let Err(error) = self.take(&report).await {
+                        unkept = Some(anyhow!(error).context("cannot write the failed input"));
+                        break;
+                    }
+                }
                 Step::AllReported => self.is_over = true,
                 Step::HandedOver => {}
                 Step::Signal(signal) => self.heed(signal).await,
@@ -130,7 +133,11 @@ impl Mapping {
                 Step::NobodyReads | Step::OutOfTime => break,
             }
         }
-        Ok(self.end().await)
+        let mapped = self.end().await;
+        match unkept {
+            Some(error) => Mapped { output: WriterEnd::Failed(error), ..mapped },
+            None => mapped,
+        }
     }
 
     async fn next_step(&mut self) -> Step {
