@@ -95,6 +95,10 @@ fn a_full_disk_is_not() {
     map(&["add", "--output", "/dev/full"], "[1,2]\n").exits(2).says("cannot write the output").says(no_space);
     let ran = map(&["add", "--failed-input", "/dev/full"], "[1]\n").exits(2).says(no_space);
     ran.says("cannot write the failed input");
+    // More than is buffered: it is noticed on the way, and the summary is the last line all the same.
+    let ran = map(&["add", "--failed-input", "/dev/full"], "[1]\n".repeat(10_000)).exits(2);
+    let ran = ran.says("cannot write the failed input").says(no_space);
+    assert!(ran.summary().contains(" calls: 0 done, "), "{}", ran.summary());
     let full = || fs::File::options().write(true).open("/dev/full").expect("a device");
     for (command, task) in [("run", &["add", "1", "2"][..]), ("map", &["whoami", "--times", "3"])] {
         let mut command_line = Command::new(env!("CARGO_BIN_EXE_wasmpool"));
