@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use wasmpool::{Event, Failure, Pool};
+use wasmpool::{Event, Events, Failure, Pool};
 
 use crate::support::{basics, bounded, failure_of, find_event, hear, until};
 
@@ -207,4 +207,50 @@ async fn a_call_that_blocks_its_sandbox_is_cancelled_and_its_worker_serves_on() 
     assert_eq!(bounded("the one behind it", behind).await.expect("a sum"), 3);
     still_serves(&pool).await;
     bounded("close", pool.close()).await;
+}
+
+/// Waits until so many attempts have started since `events` were asked for.
+async fn started(events: &mut Events, attempts: usize) {
+    for _ in 0..attempts {
+        find_event(events, "a start", |event| matches!(event, Event::AttemptStarted { .. }).then_some(()))
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn a_neighbour_held_up_by_a_withdrawn_call_is_run_again_elsewhere() {
+    let pool = basics(1, 4).await;
+    let mut events = pool.events();
+    let sleep = pool.task::<(u32,), u32>("sleep-ms").expect("a task");
+    let block = pool.task::<(u32,), u32>("block-ms").expect("a task");
+    let neighbour = sleep.submit((100,));
+    started(&mut events, 1).await;
+    let blocking = block.submit((3_600_000,));
+    started(&mut events, 1).await;
+    blocking.cancel();
+    let report = bounded("the neighbour", neighbour.report()).await.expect("it was accepted");
+    assert_eq!((report.is_completed(), report.interruptions), (true, 1));
+    bounded("close", pool.close()).await;
+}
+
+#[tokio::test]
+async fn a_call_that_comes_while_its_sandbox_is_given_up_goes_to_the_next() {
+    for _ in 0..40 {
+        let pool = basics(1, 2).await;
+        let hang = pool.task::<(), ()>("hang").expect("a task");
+        let block = pool.task::<(u32,), u32>("block-ms").expect("a task");
+        let add = pool.task::<(i64, i64), i64>("add").expect("a task");
+        let mut events = pool.events();
+        for _ in 0..7 {
+            let hanging = hang.submit(());
+            started(&mut events, 1).await;
+            drop(hanging);
+        }
+        let blocking = block.submit((3_600_000,));
+        started(&mut events, 1).await;
+        let sum = add.submit((1, 2));
+        drop(blocking);
+        assert_eq!(bounded("the sum", sum).await.expect("a sum"), 3);
+        bounded("abort", pool.abort()).await;
+    }
 }

@@ -132,6 +132,12 @@ fn too_many_failures_wait_for_running_calls_or_end_them() {
     let ran = map(&flags("1:now"), input).exits(1).says("1 failed; stopping");
     let kinds: Vec<_> = ran.records().iter().map(|record| record["error"]["kind"].clone()).collect();
     assert_eq!(kinds, ["trapped", "cancelled"]);
+    // A failure counts when it happens, not when its record's turn comes.
+    let flags = ["boom-if", "--max-fail", "1:now", "-w", "1", "-c", "2", "--guest-output", "none"];
+    let ran =
+        map(&flags, format!("[0,0,false,{A_DAY_MS}]\n[1,0,true,0]\n")).exits(1).says("1 failed; stopping");
+    let kinds: Vec<_> = ran.records().iter().map(|record| record["error"]["kind"].clone()).collect();
+    assert_eq!(kinds, ["cancelled", "trapped"]);
     map(&["add", "--max-fail", "0"], "").exits(2).says("--max-fail");
     map(&["add", "--max-fail", "1:later"], "").exits(2).says("neither `wait` nor `now`");
 }

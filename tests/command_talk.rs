@@ -148,3 +148,15 @@ fn odd_input_is_bad_input_and_no_more() {
     map(&["add", "--values"], "[9223372036854775807,1]\n").exits(0).prints("-9223372036854775808\n");
     map(&["add"], "[9223372036854775808,1]\n").exits(1);
 }
+
+#[test]
+fn workers_that_the_system_has_no_files_for_are_an_error_at_once() {
+    let module = component(BASICS);
+    let mut shell = assert_cmd::Command::new("bash");
+    let script =
+        format!("ulimit -n 64; exec {} map {} add -w 200", env!("CARGO_BIN_EXE_wasmpool"), module.display());
+    let output = shell.args(["-c", &script]).write_stdin("[1,2]\n").output().expect("bash starts");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("workers: "), "{stderr}");
+}

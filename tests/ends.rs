@@ -130,14 +130,14 @@ async fn close_serves_what_a_map_had_submitted_and_then_ends_it() {
     assert!(bounded("the first", reports.next()).await.expect("a report").is_completed());
     bounded("close", pool.close()).await;
     let rest: Vec<_> = bounded("the rest", reports.collect()).await;
-    assert_eq!(rest.len(), 999);
+    assert!(rest.len() < 999, "a closed pool takes no more inputs, of which {} were taken", rest.len() + 1);
     let served = rest.iter().take_while(|report| report.is_completed()).count();
-    assert!(served < 999 && served > 0, "{served} served after the first");
+    assert!(served < rest.len() && served > 0, "{served} served after the first");
     assert!(
         rest[served..].iter().all(|report| matches!(report.outcome, Outcome::Failed(Failure::Cancelled)))
     );
     let indices: Vec<_> = rest.iter().map(|report| report.index).collect();
-    assert_eq!(indices, (1..1_000).collect::<Vec<_>>());
+    assert_eq!(indices, (1..=rest.len()).collect::<Vec<_>>());
 }
 
 #[tokio::test]

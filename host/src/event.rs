@@ -39,7 +39,7 @@ pub enum Event {
         /// In a sandbox of its own.
         alone: bool,
     },
-    /// A call ended, and its caller has the report.
+    /// A call ended, and its caller is about to have the report.
     CallEnded {
         /// Which call.
         call: CallId,

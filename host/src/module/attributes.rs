@@ -92,7 +92,7 @@ pub(crate) fn read_sections(sections: &[&[u8]], notes: &mut Notes) -> Recorded {
             if !line.is_empty()
                 && let Err(reason) = recorded.add_line(line)
             {
-                notes.push(format!("a line of the task section was ignored: {reason}"));
+                notes.push(format!("something in the task section was ignored: {reason}"));
             }
         }
     }
@@ -118,14 +118,15 @@ impl Recorded {
             _ => return Ok(()),
         };
         let name = line.name.clone().ok_or("it names no task")?;
-        let attributes = line.into_attributes(kind)?;
+        let mut complaints = Vec::new();
+        let attributes = line.into_attributes(kind, &mut complaints);
         match self.tasks.entry(name) {
             Entry::Vacant(vacant) => drop(vacant.insert(attributes)),
             Entry::Occupied(first) => {
                 return Err(format!("`{}` has one already", first.key().escape_debug()));
             }
         }
-        Ok(())
+        if complaints.is_empty() { Ok(()) } else { Err(complaints.join("; ")) }
     }
 }
 
@@ -163,21 +164,28 @@ struct RetryLine {
 }
 
 impl Line {
-    fn into_attributes(self, kind: TaskKind) -> Result<TaskAttributes, String> {
+    /// Takes what can be taken: a bad time or policy is left out and complained of, and the rest stands.
+    fn into_attributes(self, kind: TaskKind, complaints: &mut Vec<String>) -> TaskAttributes {
         let timeout = match (self.timeout.as_deref(), self.timeout_ms) {
-            (Some("none"), None) => Some(TimeoutAttribute::Never),
-            (Some(_), _) => return Err("its `timeout` is not \"none\"".to_owned()),
-            (None, time) => milliseconds(time, "timeout-ms")?.map(TimeoutAttribute::After),
+            (Some("none"), None) => Ok(Some(TimeoutAttribute::Never)),
+            (Some(_), _) => Err("its `timeout` is not \"none\"".to_owned()),
+            (None, time) => milliseconds(time, "timeout-ms").map(|time| time.map(TimeoutAttribute::After)),
         };
-        Ok(TaskAttributes {
+        let retry = self.retry.map(RetryLine::into_attribute).transpose();
+        TaskAttributes {
             kind,
             docs: self.docs.as_deref().and_then(printable),
             takes_state: self.state,
-            retry: self.retry.map(RetryLine::into_attribute).transpose()?,
-            timeout,
+            retry: retry.unwrap_or_else(|complaint| leave_out(complaint, complaints)),
+            timeout: timeout.unwrap_or_else(|complaint| leave_out(complaint, complaints)),
             is_idempotent: self.idempotent,
-        })
+        }
     }
+}
+
+fn leave_out<T>(complaint: String, complaints: &mut Vec<String>) -> Option<T> {
+    complaints.push(complaint);
+    None
 }
 
 impl RetryLine {
@@ -273,7 +281,9 @@ mod tests {
     fn a_timeout_of_none_is_not_the_same_as_no_timeout() {
         let (recorded, _) = read(r#"{"v":1,"kind":"task","name":"wait","timeout":"none"}"#);
         assert_eq!(recorded.tasks["wait"].timeout, Some(TimeoutAttribute::Never));
-        assert!(complaint(r#"{"v":1,"kind":"task","name":"wait","timeout":"2s"}"#).contains("timeout"));
+        let (recorded, notes) = read(r#"{"v":1,"kind":"task","name":"wait","timeout":"2s"}"#);
+        assert_eq!(recorded.tasks["wait"].timeout, None);
+        assert!(notes[0].contains("timeout"));
     }
 
     #[test]
@@ -301,9 +311,6 @@ mod tests {
             r#"{"kind":"task","name":"a"}"#,
             r#"{"v":1,"kind":"task"}"#,
             r#"{"v":1,"kind":"task","name":"a","timeout-ms":-1}"#,
-            r#"{"v":1,"kind":"task","name":"a","timeout-ms":18446744073709551615}"#,
-            r#"{"v":1,"kind":"task","name":"a","retry":{"attempts":0}}"#,
-            r#"{"v":1,"kind":"task","name":"a","retry":{"factor":-2}}"#,
             r#"{"v":1,"kind":"task","name":"a","retry":{"factor":1e999}}"#,
             &"[".repeat(10_000),
         ] {
@@ -311,6 +318,17 @@ mod tests {
         }
         let (recorded, notes) = read("oops\n{\"v\":1,\"kind\":\"task\",\"name\":\"a\"}");
         assert_eq!((recorded.tasks.len(), notes.len()), (1, 1));
+    }
+
+    #[test]
+    fn a_setting_that_makes_no_sense_costs_itself_and_not_the_kind_of_its_function() {
+        for setting in
+            [r#""timeout-ms":18446744073709551615"#, r#""retry":{"attempts":0}"#, r#""retry":{"factor":-2}"#]
+        {
+            let (recorded, notes) = read(&format!(r#"{{"v":1,"kind":"init","name":"a",{setting}}}"#));
+            let expected = TaskAttributes { kind: TaskKind::Init, ..TaskAttributes::default() };
+            assert_eq!((&recorded.tasks["a"], notes.len()), (&expected, 1), "{setting}");
+        }
     }
 
     #[test]

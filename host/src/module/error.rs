@@ -104,7 +104,7 @@ pub enum ModuleError {
     },
 
     /// The component is a command: its only export is `wasi:cli/run`.
-    #[error("it is a WASI command: it has a main function, not tasks; run it with `wasmpool exec`")]
+    #[error("it is a WASI command: it has a main function, not tasks; give its functions `#[tasks]`")]
     CommandOnly,
 
     /// The component exports no function.

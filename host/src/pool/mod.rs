@@ -77,6 +77,8 @@ impl Pool {
     /// Where the task returns a `result`, the output is the type of its `ok`, and its `err` is the SDK's
     /// [`TaskError`](crate::TaskError); see [`task_with_error`](Self::task_with_error) for others.
     /// `name` is the task's name, or `module/name`, which it must be where two modules have a task of that name.
+    /// Opens a sandbox to compare types with, for which it blocks the thread: some 100 µs, and at most
+    /// [`Limits::opening_time`](crate::Limits::opening_time).
     ///
     /// # Errors
     /// [`PoolError::UnknownTask`], or [`PoolError::WrongTypes`] naming the task's real signature.
@@ -190,6 +192,9 @@ impl Pool {
     }
 
     /// As [`close`](Self::close), but calls that are not answered after `time` end as cancelled.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime, whose timer it needs.
     pub async fn close_within(&self, time: Duration) {
         self.inner.scheduler.ledger.close();
         // Out of time or not, what is left is ended.

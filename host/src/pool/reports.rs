@@ -21,7 +21,8 @@ const HELD_BYTES: usize = 64 << 20;
 /// The reports of many calls of one task: a [`Stream`] in input order, or [as completed](Self::as_completed).
 ///
 /// Inputs are taken as calls end: at most twice as many calls as can run are submitted, and at most 65,536
-/// ended ones or 64 MiB wait for an earlier one. Dropping it withdraws all calls that have not ended.
+/// ended ones or 64 MiB (of JSON, of texts, of what typed values take themselves) wait for an earlier one. A pool that is
+/// closed takes no more inputs: those already taken end as cancelled. Dropping it withdraws all calls that have not ended.
 #[must_use = "a stream does nothing until it is polled"]
 pub struct Reports<Out, E> {
     source: BoxStream<'static, Submission<Out, E>>,
@@ -33,6 +34,9 @@ pub struct Reports<Out, E> {
     /// How many inputs have been taken.
     taken: usize,
     held_bytes: usize,
+    /// How many calls have ended, and how many of these without an output.
+    ended: usize,
+    failed: usize,
     weigh: fn(&Out) -> usize,
 }
 
@@ -48,6 +52,8 @@ pub(crate) struct Ended<Out, E> {
     report: CallReport<Out, E>,
     /// How much memory its input and output hold, as far as it matters.
     weight: usize,
+    /// The pool was closed under the stream.
+    is_refused: bool,
 }
 
 impl<Out, E> Submission<Out, E> {
@@ -61,9 +67,10 @@ impl<Out: 'static, E: 'static> Future for Submission<Out, E> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended<Out, E>> {
         let Poll::Ready(reported) = self.handle.poll_report(cx) else { return Poll::Pending };
-        // A pool that was closed under the stream takes no more calls.
+        let is_refused = reported.is_err();
         let report = reported.unwrap_or_else(|_| CallReport::unqueued(CallId(0), Failure::Cancelled));
-        Poll::Ready(Ended { report: CallReport { index: self.index, ..report }, weight: self.weight })
+        let report = CallReport { index: self.index, ..report };
+        Poll::Ready(Ended { report, weight: self.weight, is_refused })
     }
 }
 
@@ -89,6 +96,8 @@ impl<Out: Send + 'static, E: Send + 'static> Reports<Out, E> {
             order: Order::Input { held: VecDeque::new(), next: 0 },
             taken: 0,
             held_bytes: 0,
+            ended: 0,
+            failed: 0,
             weigh,
         }
     }
@@ -101,6 +110,16 @@ impl<Out: Send + 'static, E: Send + 'static> Reports<Out, E> {
             by_completion => by_completion,
         };
         self
+    }
+
+    /// Returns how many calls have ended, those included whose reports wait for an earlier one.
+    pub fn ended(&self) -> usize {
+        self.ended
+    }
+
+    /// Returns how many of the [`ended`](Self::ended) calls have no output.
+    pub fn failed(&self) -> usize {
+        self.failed
     }
 
     /// Waits for all outputs, in input order or as completed. The first failure ends it and withdraws the rest.
@@ -147,6 +166,10 @@ impl<Out: Send + 'static, E: Send + 'static> Reports<Out, E> {
 
     /// Holds an ended call until its turn comes, which may be now.
     fn hold(&mut self, mut ended: Ended<Out, E>) {
+        self.ended += 1;
+        self.failed += usize::from(!ended.report.is_completed());
+        // A closed pool takes no more calls; an endless input would be refused for ever.
+        self.exhausted |= ended.is_refused;
         if let Outcome::Completed(output) = &ended.report.outcome {
             let output_bytes = (self.weigh)(output);
             self.held_bytes += output_bytes;

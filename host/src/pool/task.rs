@@ -66,7 +66,10 @@ where
         async move {
             let permits = task.inner.pool.inner.scheduler.permits.clone();
             let permit = permits.acquire_owned().await.map_err(|_| CallError::Pool(PoolError::Closed))?;
-            task.begin(args, Some(permit)).await
+            match task.begin(args, Some(permit)) {
+                Ok(handle) => handle.await,
+                Err(_) => Err(CallError::Pool(PoolError::Closed)),
+            }
         }
     }
 
@@ -74,20 +77,22 @@ where
     /// queued too, so bound your own loop, or use [`call`](Self::call) or [`starmap`](Self::starmap).
     pub fn submit(&self, args: In) -> CallHandle<Out, E> {
         let permit = self.inner.pool.inner.scheduler.permits.clone().try_acquire_owned().ok();
-        self.begin(args, permit)
+        self.begin(args, permit).unwrap_or_else(|_| CallHandle::refused(PoolError::Closed))
     }
 
     /// Queues a call if the pool is not full.
+    ///
+    /// Only this way to call gives the arguments back.
     ///
     /// # Errors
     /// [`Refused`] with the arguments, for [`PoolError::Full`] or [`PoolError::Closed`].
     pub fn try_call(&self, args: In) -> Result<CallHandle<Out, E>, Refused<In>> {
         let scheduler = &self.inner.pool.inner.scheduler;
-        if scheduler.ledger.is_closed() {
-            return Err(Refused { args, error: PoolError::Closed });
-        }
         match scheduler.permits.clone().try_acquire_owned() {
-            Ok(permit) => Ok(self.begin(args, Some(permit))),
+            Ok(permit) => {
+                self.begin(args, Some(permit)).map_err(|args| Refused { args, error: PoolError::Closed })
+            }
+            Err(_) if scheduler.ledger.is_closed() => Err(Refused { args, error: PoolError::Closed }),
             Err(TryAcquireError::NoPermits) => Err(Refused { args, error: PoolError::Full }),
             Err(TryAcquireError::Closed) => Err(Refused { args, error: PoolError::Closed }),
         }
@@ -114,23 +119,21 @@ where
         Reports::new(inputs, submit, slots, self.inner.weights.output)
     }
 
-    fn begin(&self, args: In, permit: Option<OwnedSemaphorePermit>) -> CallHandle<Out, E> {
+    /// Submits a call, or gives the arguments back when the pool is closed.
+    fn begin(&self, args: In, permit: Option<OwnedSemaphorePermit>) -> Result<CallHandle<Out, E>, In> {
         let inner = &self.inner;
         let scheduler = &inner.pool.inner.scheduler;
+        let Some(id) = scheduler.ledger.accept() else { return Err(args) };
         let work = match (inner.prepare)(args) {
             Ok(work) => work,
             Err(failure) => {
-                return match scheduler.refuse(&inner.name, &failure) {
-                    Some(id) => CallHandle::ended(id, failure),
-                    None => CallHandle::refused(PoolError::Closed),
-                };
+                scheduler.refuse(id, &inner.name, &failure);
+                return Ok(CallHandle::ended(id, failure));
             }
         };
         let order = Order { task: inner.name.clone(), module: inner.module, work, permit };
-        match scheduler.submit(order) {
-            Ok((call, settlement)) => CallHandle::accepted(inner.pool.clone(), call, settlement),
-            Err(error) => CallHandle::refused(error),
-        }
+        let (call, settlement) = scheduler.submit(id, order);
+        Ok(CallHandle::accepted(inner.pool.clone(), call, settlement))
     }
 }
 
@@ -190,7 +193,7 @@ pub(super) fn json_of_args(pool: Pool, target: &Target) -> Result<Task<Vec<Value
 /// Makes a handle whose input is what was read.
 pub(super) fn raw(pool: Pool, target: &Target) -> Result<Task<RawInput, Value, Value>, PoolError> {
     let prepare = target.blueprint(&pool).by_raw_input(&target.info)?;
-    Ok(assemble(pool, target, prepare, Weights { input: RawInput::len, output: json_bytes }))
+    Ok(assemble(pool, target, prepare, Weights { input: RawInput::weight, output: json_bytes }))
 }
 
 fn assemble<In, Out, E>(

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio::runtime::Builder;
 use wasmtime::component::{
     Component, ComponentExportIndex, ComponentNamedList, Func, Instance, InstancePre, Lift, Lower, Val,
 };
@@ -14,6 +15,9 @@ use crate::module::{TaskInfo, TaskModule};
 use crate::sandbox::blame::trap_report;
 use crate::sandbox::imports::linker;
 use crate::sandbox::state::{Pulse, SandboxState, on_epoch};
+
+/// How much the host copies out of a guest for one call, as values: 26 MB of a byte list by JSON.
+const HOST_COPY_BYTES: usize = 1 << 30;
 
 /// What all sandboxes of one module in one pool have in common.
 pub(crate) struct Blueprint {
@@ -91,6 +95,7 @@ impl Blueprint {
         // Before anything else: a new store's deadline has passed already, and opening runs guest code.
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(on_epoch);
+        store.set_hostcall_fuel(HOST_COPY_BYTES);
         match self.pre.instantiate_async(&mut store).await {
             Ok(instance) => Ok(Sandbox { store, instance }),
             Err(error) => Err(told(&mut store, "the module's start", &error)),
@@ -121,18 +126,37 @@ impl Blueprint {
         TaskModule::export_index(&self.component, task)
     }
 
-    /// Compares static types with those of an exported function, in an instance made for that.
+    /// Opens a sandbox without initializing it, to compare types with. Waits for that on a thread of its own,
+    /// because the caller's may belong to any kind of event loop.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub(crate) fn probe(&self) -> Result<Sandbox, String> {
+        let open = || {
+            let runtime =
+                Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
+            let opening = async {
+                tokio::time::timeout(self.limits.opening_time, self.instantiate(Pulse::new(|| false))).await
+            };
+            runtime.block_on(opening).map_err(|_| format!("not open after {:?}", self.limits.opening_time))?
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(open).join().unwrap_or_else(|_| Err("the host panicked".to_owned()))
+        })
+    }
+}
+
+impl Sandbox {
+    /// Compares static types with those of an exported function.
     ///
     /// # Errors
     /// What the engine says about the first difference.
-    pub(crate) fn check_types<P, R>(&self, export: &ComponentExportIndex) -> Result<(), String>
+    pub(crate) fn check_types<P, R>(&mut self, export: &ComponentExportIndex) -> Result<(), String>
     where
         P: ComponentNamedList + Lower,
         R: ComponentNamedList + Lift,
     {
-        let probe = self.instantiate(Pulse::new(|| false));
-        let Sandbox { mut store, instance } = futures::executor::block_on(probe)?;
-        match instance.get_typed_func::<P, R>(&mut store, export) {
+        match self.instance.get_typed_func::<P, R>(&mut self.store, export) {
             Ok(_) => Ok(()),
             Err(error) => Err(format!("{error:#}")),
         }

@@ -64,8 +64,23 @@ impl OutputDesk {
         self.with(|shared| shared.finish(attempt))
     }
 
+    /// Passes on what is left of unfinished lines when the sandbox ends.
+    pub(crate) fn finish_all(&self) {
+        self.with(|shared| {
+            let accounts: Vec<_> = shared.accounts.keys().copied().collect();
+            for account in accounts {
+                shared.finish(account);
+            }
+        });
+    }
+
     fn write(&self, stream: GuestStream, bytes: &[u8]) {
-        self.with(|shared| shared.write(stream, bytes));
+        self.with(|shared| shared.write(shared.writer, stream, bytes));
+    }
+
+    /// Takes what comes by a way that does not tell whose it is.
+    fn write_unattributed(&self, stream: GuestStream, bytes: &[u8]) {
+        self.with(|shared| shared.write(None, stream, bytes));
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut Shared) -> T) -> T {
@@ -74,8 +89,7 @@ impl OutputDesk {
 }
 
 impl Shared {
-    fn write(&mut self, stream: GuestStream, bytes: &[u8]) {
-        let writer = self.writer;
+    fn write(&mut self, writer: Option<AttemptId>, stream: GuestStream, bytes: &[u8]) {
         let account = self.accounts.entry(writer).or_default();
         if stream == GuestStream::Stderr {
             account.keep_tail(bytes);
@@ -92,6 +106,10 @@ impl Shared {
     }
 
     fn finish(&mut self, attempt: Option<AttemptId>) -> String {
+        // What belongs to no call has no end of its own: its allowance begins anew with each call that ends.
+        if attempt.is_some() && self.accounts.get(&None).is_some_and(|account| account.told_bytes > 0) {
+            self.finish(None);
+        }
         let Some(mut account) = self.accounts.remove(&attempt) else {
             return String::new();
         };
@@ -130,11 +148,12 @@ impl Account {
 /// Takes the finished lines out of `pending`, and an unfinished one that has become too long.
 fn whole_lines(pending: &mut Vec<u8>) -> Vec<String> {
     let mut lines = Vec::new();
-    while let Some(end) = pending.iter().position(|byte| *byte == b'\n') {
-        let line: Vec<u8> = pending.drain(..=end).collect();
-        let line = &line[..line.len() - 1];
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        lines.push(String::from_utf8_lossy(line).into_owned());
+    if let Some(end) = pending.iter().rposition(|byte| *byte == b'\n') {
+        let finished: Vec<u8> = pending.drain(..=end).collect();
+        for line in finished[..end].split(|byte| *byte == b'\n') {
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            lines.push(String::from_utf8_lossy(line).into_owned());
+        }
     }
     if pending.len() >= LINE_BYTES {
         lines.push(String::from_utf8_lossy(pending).into_owned());
@@ -188,7 +207,8 @@ impl OutputStream for GuestPipe {
 
 impl AsyncWrite for GuestPipe {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
-        self.desk.write(self.stream, bytes);
+        // This is WASI 0.3, where the import is called once for a whole stream of writes.
+        self.desk.write_unattributed(self.stream, bytes);
         Poll::Ready(Ok(bytes.len()))
     }
 

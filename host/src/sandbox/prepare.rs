@@ -31,11 +31,12 @@ pub enum RawInput {
 }
 
 impl RawInput {
-    /// Returns how many bytes it holds.
-    pub(crate) fn len(&self) -> usize {
+    /// Returns about how much memory a call with it takes, in bytes.
+    pub(crate) fn weight(&self) -> usize {
         match self {
             RawInput::Json(text) | RawInput::Text(text) | RawInput::Unreadable(text) => text.len(),
-            RawInput::Bytes(bytes) => bytes.len(),
+            // On its way into the guest a byte list is a list of values.
+            RawInput::Bytes(bytes) => bytes.len() * size_of::<Val>(),
         }
     }
 }
@@ -52,17 +53,18 @@ impl Blueprint {
         E: TaskValue,
     {
         let export = self.called(task)?;
-        if self.check_types::<In, (Result<Out, E>,)>(&export).is_ok() {
+        let wrong = |problem| PoolError::WrongTypes { signature: task.signature(), problem };
+        let mut probe = self.probe().map_err(wrong)?;
+        if probe.check_types::<In, (Result<Out, E>,)>(&export).is_ok() {
             return Ok(typed::<In, (Result<Out, E>,)>(export, |(result,)| match result {
                 Ok(output) => Ending::Completed(Box::new(output)),
                 Err(error) => Ending::Returned(Box::new(error)),
             }));
         }
-        if TypeId::of::<Out>() == TypeId::of::<()>() && self.check_types::<In, ()>(&export).is_ok() {
+        if TypeId::of::<Out>() == TypeId::of::<()>() && probe.check_types::<In, ()>(&export).is_ok() {
             return Ok(typed::<In, ()>(export, |()| Ending::Completed(Box::new(()))));
         }
-        self.check_types::<In, (Out,)>(&export)
-            .map_err(|problem| PoolError::WrongTypes { signature: task.signature(), problem })?;
+        probe.check_types::<In, (Out,)>(&export).map_err(wrong)?;
         Ok(typed::<In, (Out,)>(export, |(output,)| Ending::Completed(Box::new(output))))
     }
 

@@ -10,6 +10,7 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use futures::stream::{FuturesUnordered, StreamExt};
 use wasmtime::AsContextMut;
@@ -22,6 +23,9 @@ use crate::sandbox::blame::trap_report;
 use crate::sandbox::blueprint::Sandbox;
 use crate::sandbox::invoke::{Broken, Job};
 use crate::sandbox::state::{Abandoned, Resident, SandboxState};
+
+/// How long the calls of a closed sandbox may go on beside one that nobody awaits and that may hold them up.
+const DRAIN_LIMIT: Duration = Duration::from_secs(10);
 
 /// Where a worker and the loop of one of its sandboxes meet. Both live on one thread.
 pub(crate) struct Door {
@@ -36,8 +40,10 @@ pub(crate) struct Door {
     /// How many calls have begun inside.
     served: Cell<u64>,
     closing: Cell<bool>,
-    /// False from when a job was let in until the loop has come by.
-    begins_jobs: Cell<bool>,
+    /// False from when something changed at the door until the loop has come by.
+    loop_came_by: Cell<bool>,
+    /// The worker's last turn in which the sandbox was polled.
+    polled_in: Cell<u64>,
     /// Of the loop, which does not come by while guest code holds the whole store.
     waker: RefCell<Option<Waker>>,
     /// Of whoever waits outside for the sandbox to be done.
@@ -56,7 +62,8 @@ impl Door {
             abandoned: Cell::new(0),
             served: Cell::new(0),
             closing: Cell::new(false),
-            begins_jobs: Cell::new(true),
+            loop_came_by: Cell::new(true),
+            polled_in: Cell::new(0),
             waker: RefCell::default(),
             outside_waker: RefCell::default(),
         })
@@ -66,20 +73,28 @@ impl Door {
     pub(crate) fn admit(&self, job: Job) {
         self.awaited.borrow_mut().insert(job.attempt.call);
         self.waiting.borrow_mut().push_back(job);
-        self.begins_jobs.set(false);
-        self.wake();
+        self.call_the_loop();
     }
 
-    /// Returns false if the loop has not come by since a job was let in: either the sandbox is not open yet,
-    /// or guest code waits inside a host call that holds the whole store.
-    pub(crate) fn begins_jobs(&self) -> bool {
-        self.begins_jobs.get()
+    /// Returns false if the loop has not come by since it was called: either the sandbox is not open yet, or
+    /// guest code waits inside a host call that holds the whole store.
+    pub(crate) fn loop_came_by(&self) -> bool {
+        self.loop_came_by.get()
+    }
+
+    /// Notes that the sandbox has its part of a turn of the worker.
+    pub(crate) fn note_polled_in(&self, round: u64) {
+        self.polled_in.set(round);
+    }
+
+    pub(crate) fn was_polled_in(&self, round: u64) -> bool {
+        self.polled_in.get() == round
     }
 
     /// Lets nobody in any more; the sandbox ends when its last awaited call has.
     pub(crate) fn close(&self) {
         self.closing.set(true);
-        self.wake();
+        self.call_the_loop();
     }
 
     /// Notes that nobody awaits a call any more; returns false if it is not in here.
@@ -87,7 +102,7 @@ impl Door {
         let was_here = self.awaited.borrow_mut().remove(&call);
         if was_here {
             self.abandoned.set(self.abandoned.get() + 1);
-            self.wake();
+            self.call_the_loop();
         }
         was_here
     }
@@ -123,20 +138,36 @@ impl Door {
         self.closing.get()
     }
 
-    /// Waits until nobody needs the sandbox any more, whatever its guest code is doing.
-    pub(crate) fn poll_done(&self, cx: &Context<'_>) -> Poll<()> {
-        if self.is_done() {
+    /// Waits outside until nobody needs the sandbox any more, whatever its guest code is doing; or, once it is
+    /// closed with a call in it that nobody awaits, until those who are awaited have had `DRAIN_LIMIT` to end.
+    async fn given_up(&self) {
+        poll_fn(|cx| self.poll_outside(cx, self.is_done() || self.is_held_by_nobody())).await;
+        if !self.is_done() {
+            let done = poll_fn(|cx| self.poll_outside(cx, self.is_done()));
+            // Done or out of time, it ends.
+            let _ = tokio::time::timeout(DRAIN_LIMIT, done).await;
+        }
+    }
+
+    fn poll_outside(&self, cx: &Context<'_>, is_over: bool) -> Poll<()> {
+        if is_over {
             return Poll::Ready(());
         }
         *self.outside_waker.borrow_mut() = Some(cx.waker().clone());
         Poll::Pending
     }
 
+    /// Returns true if only calls that nobody awaits could keep the sandbox from ending.
+    fn is_held_by_nobody(&self) -> bool {
+        self.closing.get() && self.abandoned.get() > 0
+    }
+
     fn is_done(&self) -> bool {
         self.closing.get() && self.awaited.borrow().is_empty()
     }
 
-    fn wake(&self) {
+    fn call_the_loop(&self) {
+        self.loop_came_by.set(false);
         for waker in [&self.waker, &self.outside_waker] {
             if let Some(waker) = waker.borrow_mut().take() {
                 waker.wake();
@@ -152,6 +183,8 @@ pub(crate) enum Departure {
     Closed,
     /// A call trapped, or the engine gave up for another reason.
     Trapped,
+    /// It was closed, and a call that nobody awaits did not let the others end.
+    Stuck,
 }
 
 impl Sandbox {
@@ -161,13 +194,25 @@ impl Sandbox {
     pub(crate) async fn serve(mut self, door: &Door) -> Departure {
         let instance = self.instance;
         let run = self.store.run_concurrent(async |accessor| serve_calls(accessor, &instance, door).await);
-        let (culprit, error) = match run.await {
-            Ok(Ok(())) => return Departure::Closed,
-            Ok(Err(Broken { task, error })) => (Some(task), error),
-            Err(error) => (self.running_task(), error),
+        // The run first: it may be held up, and then nobody but the door can tell that it is over.
+        let ended = tokio::select! {
+            biased;
+            ended = run => Some(ended),
+            () = door.given_up() => None,
         };
-        self.answer_all(culprit, &error, door);
-        Departure::Trapped
+        let (culprit, error) = match ended {
+            Some(Ok(Ok(()))) => (None, None),
+            Some(Ok(Err(Broken { task, error }))) => (Some(task), Some(error)),
+            Some(Err(error)) => (self.running_task(), Some(error)),
+            None => (None, None),
+        };
+        let departure = match (&error, door.is_done()) {
+            (Some(_), _) => Departure::Trapped,
+            (None, true) => Departure::Closed,
+            (None, false) => Departure::Stuck,
+        };
+        self.answer_all(culprit, &error.unwrap_or_else(|| Abandoned.into()), door);
+        departure
     }
 
     /// Returns the root of the guest task that was running when the engine gave up, if it knows.
@@ -195,7 +240,8 @@ impl Sandbox {
             door.leave(resident.attempt.call);
             resident.reply.answer(ending);
         }
-        state.output.finish(None);
+        // Of work left over from answered calls.
+        state.output.finish_all();
     }
 }
 
@@ -208,9 +254,10 @@ async fn serve_calls(
     poll_fn(|cx: &mut Context<'_>| {
         loop {
             while let Poll::Ready(Some((call, ended))) = running.poll_next_unpin(cx) {
-                door.leave(call);
-                if let Err(broken) = ended {
-                    return Poll::Ready(Err(broken));
+                match ended {
+                    Ok(()) => door.leave(call),
+                    // It stays inside until somebody has found out why.
+                    Err(broken) => return Poll::Ready(Err(broken)),
                 }
             }
             let next = door.waiting.borrow_mut().pop_front();
@@ -226,7 +273,7 @@ async fn serve_calls(
                 running.push(async move { (call, run.await) });
                 continue;
             }
-            door.begins_jobs.set(true);
+            door.loop_came_by.set(true);
             if door.is_done() {
                 return Poll::Ready(Ok(()));
             }

@@ -8,7 +8,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::call::{AttemptId, CallId, Company, WorkerId};
 use crate::dispatch::{Bell, Desk, Reply};
-use crate::error::PoolError;
 use crate::event::{Event, Teller};
 use crate::lifespan::{self, Rerun};
 use crate::outcome::{Ending, Failure, Interruption, Parcel};
@@ -62,7 +61,7 @@ pub(crate) struct Call {
 struct Progress {
     /// Gone once the call is settled.
     caller: Option<oneshot::Sender<Settlement>>,
-    _permit: Option<OwnedSemaphorePermit>,
+    permit: Option<OwnedSemaphorePermit>,
     company: Company,
     attempts: u32,
     interruptions: u32,
@@ -75,15 +74,12 @@ struct Progress {
 }
 
 impl Scheduler {
-    /// Accepts a call and queues its first attempt.
-    ///
-    /// # Errors
-    /// [`PoolError::Closed`].
+    /// Queues the first attempt of a call that the ledger has accepted.
     pub(crate) fn submit(
         self: &Arc<Self>,
+        id: CallId,
         order: Order,
-    ) -> Result<(Arc<Call>, oneshot::Receiver<Settlement>), PoolError> {
-        let id = self.ledger.accept().ok_or(PoolError::Closed)?;
+    ) -> (Arc<Call>, oneshot::Receiver<Settlement>) {
         let (caller, receiver) = oneshot::channel();
         let call = Arc::new(Call {
             id,
@@ -94,7 +90,7 @@ impl Scheduler {
             awaited: AtomicBool::new(true),
             progress: Mutex::new(Progress {
                 caller: Some(caller),
-                _permit: order.permit,
+                permit: order.permit,
                 company: Company::Shared,
                 attempts: 0,
                 interruptions: 0,
@@ -106,14 +102,11 @@ impl Scheduler {
         });
         // A pool that closes right now gives the job back; its reply then settles the call.
         let _ = self.queue.push(call.next_job(1, Company::Shared));
-        Ok((call, receiver))
+        (call, receiver)
     }
-}
 
-impl Scheduler {
-    /// Notes a call whose arguments do not fit: it ends before it is queued.
-    pub(crate) fn refuse(&self, task: &Arc<str>, failure: &Failure) -> Option<CallId> {
-        let call = self.ledger.accept()?;
+    /// Ends a call that the ledger has accepted, but whose arguments do not fit, before it is queued.
+    pub(crate) fn refuse(&self, call: CallId, task: &Arc<str>, failure: &Failure) {
         self.teller.tell(|| Event::CallEnded {
             call,
             task: task.clone(),
@@ -123,7 +116,6 @@ impl Scheduler {
             running: Duration::ZERO,
         });
         self.ledger.answered();
-        Some(call)
     }
 }
 
@@ -136,9 +128,8 @@ impl Call {
         }
         let failure = Failure::Cancelled;
         let bell = self.end_attempt(&mut progress, Some(failure.kind()));
-        self.settle(&mut progress, SettledEnd::Failed(failure));
-        // The queue may drop jobs, whose replies come back to their calls.
-        drop(progress);
+        progress.attempts += u32::from(bell.is_some());
+        self.settle(progress, SettledEnd::Failed(failure));
         match bell {
             Some(bell) => bell.withdraw(self.id),
             None => self.scheduler.queue.note_withdrawn(),
@@ -167,7 +158,7 @@ impl Call {
             Rerun::GiveUp => {
                 progress.interruptions = interruptions;
                 let failure = Failure::Interrupted { reason: by.to_string() };
-                return self.settle(&mut progress, SettledEnd::Failed(failure));
+                return self.settle(progress, SettledEnd::Failed(failure));
             }
         };
         // No worker gets at the call before this lock is free, so what is noted and told here comes first.
@@ -175,9 +166,8 @@ impl Call {
             self.scheduler.queue.push_front(self.next_job(progress.attempts + interruptions + 1, company))
         {
             // The pool ends, and that is what ended the attempt: nobody else's doing, and not to be counted as such.
-            self.settle(&mut progress, SettledEnd::Failed(Failure::Cancelled));
+            self.settle(progress, SettledEnd::Failed(Failure::Cancelled));
             // The job's reply comes back to this call, which must not be locked then.
-            drop(progress);
             drop(job);
             return;
         }
@@ -205,9 +195,10 @@ impl Call {
         Some(bell)
     }
 
-    fn settle(&self, progress: &mut Progress, end: SettledEnd) {
+    /// Tells the caller how the call ended, if that has not been told.
+    fn settle(&self, mut progress: MutexGuard<'_, Progress>, end: SettledEnd) {
         let Some(caller) = progress.caller.take() else { return };
-        progress._permit = None;
+        drop(progress.permit.take());
         self.awaited.store(false, Ordering::Release);
         let failure = match &end {
             SettledEnd::Completed(_) => None,
@@ -229,9 +220,11 @@ impl Call {
             waiting: progress.waiting,
             running: progress.running,
         };
+        // What wakes the caller, or drops what nobody wants, is not ours and may come back to this call.
+        drop(progress);
+        self.scheduler.ledger.answered();
         // Nobody listens any more if the handle has been dropped.
         let _ = caller.send(settlement);
-        self.scheduler.ledger.answered();
     }
 
     fn progress(&self) -> MutexGuard<'_, Progress> {
@@ -281,6 +274,6 @@ impl Desk for Call {
             Ending::Failed(failure) => SettledEnd::Failed(failure),
         };
         progress.attempts += u32::from(had_begun);
-        self.settle(&mut progress, end);
+        self.settle(progress, end);
     }
 }

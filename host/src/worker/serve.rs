@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::future::poll_fn;
-use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -53,6 +52,8 @@ pub(crate) struct Worker {
     opening: Rc<Cell<usize>>,
     sandboxes: FuturesUnordered<LocalBoxFuture<'static, Ended>>,
     taken_since_pause: u32,
+    /// Counts the turns of this worker's loop, so that it is known which sandboxes had theirs.
+    round: Rc<Cell<u64>>,
 }
 
 /// So many jobs are taken in a row before timers and sockets of waiting calls get their turn.
@@ -92,6 +93,7 @@ impl Worker {
             opening: Rc::default(),
             sandboxes: FuturesUnordered::new(),
             taken_since_pause: 0,
+            round: Rc::default(),
         }
     }
 
@@ -136,12 +138,13 @@ impl Worker {
             return Poll::Ready(Step::Withdrawn(withdrawn));
         }
         self.pulse.take_busy();
+        self.round.set(self.round.get() + 1);
         // This runs guest code, until all of it waits for something or the epoch asks for a pause.
         if let Poll::Ready(Some(ended)) = self.sandboxes.poll_next_unpin(cx) {
             return Poll::Ready(Step::Ended(ended));
         }
         let is_busy = self.pulse.take_busy() || self.opening.get() > 0;
-        if is_busy || self.is_clogged() || self.awaited() >= self.shop.concurrency {
+        if is_busy || self.relieve_held_up() || self.awaited() >= self.shop.concurrency {
             // Whoever woke this worker for a job should find somebody else.
             self.shop.queue.pass_on(self.id);
             return Poll::Pending;
@@ -153,21 +156,31 @@ impl Worker {
         }
     }
 
-    /// Returns true if a sandbox does not let its jobs begin, because a guest waits in a way that holds up all
-    /// of it. Somebody else can have what stands at its door. If calls are in there that nobody awaits, one of
-    /// them may hold it for ever: then it takes no more, and another is opened in its place.
-    fn is_clogged(&mut self) -> bool {
-        let mut is_clogged = false;
-        for door in self.doors.iter().filter(|door| !door.begins_jobs() && !door.is_closing()) {
-            self.hand_back(door.take_waiting());
-            if door.abandoned() == 0 {
-                is_clogged = true;
-                continue;
+    /// Looks for sandboxes whose loop does not come by, because a guest waits in a way that holds up all of it.
+    /// Others get what stands at the door. If calls are in there that nobody awaits, one of them may hold it for
+    /// ever, and another sandbox takes its place. Returns true if one is left that only has to be waited for.
+    fn relieve_held_up(&mut self) -> bool {
+        let round = self.round.get();
+        let is_held_up =
+            |door: &&Rc<Door>| !door.is_closing() && door.was_polled_in(round) && !door.loop_came_by();
+        let held_up: Vec<_> = self.doors.iter().filter(is_held_up).cloned().collect();
+        let mut must_wait = false;
+        for door in held_up {
+            if door.abandoned() > 0 {
+                self.retire(&door);
+            } else {
+                self.hand_back(door.take_waiting());
+                must_wait = true;
             }
-            door.close();
-            self.open_doors[door.module].take_if(|open| Rc::ptr_eq(open, door));
         }
-        is_clogged
+        must_wait
+    }
+
+    /// Lets nobody into a sandbox any more, and gives back what has not begun; another is opened in its place.
+    fn retire(&mut self, door: &Rc<Door>) {
+        door.close();
+        self.open_doors[door.module].take_if(|open| Rc::ptr_eq(open, door));
+        self.hand_back(door.take_waiting());
     }
 
     fn awaited(&self) -> usize {
@@ -196,7 +209,13 @@ impl Worker {
         let life =
             live(self.shop.clone(), self.id, door.clone(), self.pulse.clone(), self.opening.clone(), first);
         self.opening.set(self.opening.get() + 1);
-        self.sandboxes.push(life.boxed_local());
+        let (outside, round) = (door.clone(), self.round.clone());
+        let mut life = life.boxed_local();
+        let noted = poll_fn(move |cx| {
+            outside.note_polled_in(round.get());
+            life.poll_unpin(cx)
+        });
+        self.sandboxes.push(noted.boxed_local());
         self.doors.push(door.clone());
         door
     }
@@ -224,6 +243,7 @@ impl Worker {
             reason: match departure {
                 Departure::Closed => "closed",
                 Departure::Trapped => "a call trapped",
+                Departure::Stuck => "a call that nobody awaits held it up",
             },
             served: door.served(),
         });
@@ -255,11 +275,9 @@ impl Worker {
 
     fn note_withdrawn(&mut self, calls: &[CallId]) {
         for call in calls {
-            let Some(door) = self.doors.iter().find(|door| door.abandon(*call)) else { continue };
+            let Some(door) = self.doors.iter().find(|door| door.abandon(*call)).cloned() else { continue };
             if lifespan::too_many_abandoned(door.abandoned(), self.shop.concurrency) {
-                door.close();
-                let open_door = &mut self.open_doors[door.module];
-                open_door.take_if(|open| Rc::ptr_eq(open, door));
+                self.retire(&door);
             }
         }
     }
@@ -292,13 +310,6 @@ async fn live(
         worker,
         took: begun.elapsed(),
     });
-    let departure = {
-        let mut serving = pin!(sandbox.serve(&door));
-        poll_fn(|cx| match serving.poll_unpin(cx) {
-            Poll::Ready(departure) => Poll::Ready(departure),
-            Poll::Pending => door.poll_done(cx).map(|()| Departure::Closed),
-        })
-        .await
-    };
+    let departure = sandbox.serve(&door).await;
     Ended { door, how: Ok(departure) }
 }

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
 
 use crate::call::WorkerId;
@@ -24,7 +24,7 @@ impl WorkerThread {
     /// Starts a worker. `_alive` is dropped when the thread is about to end.
     ///
     /// # Errors
-    /// What the system says when it gives no more threads.
+    /// What the system says when it gives no more threads or files.
     pub(crate) fn start(
         id: WorkerId,
         shop: Arc<Workshop>,
@@ -32,10 +32,13 @@ impl WorkerThread {
         alive: mpsc::Sender<()>,
     ) -> std::io::Result<Self> {
         let bell = Arc::new(Bell::default());
+        let runtime = Builder::new_current_thread().enable_all().build()?;
         let thread = {
             let bell = bell.clone();
             std::thread::Builder::new().name(format!("wasmpool-{}", id.get())).spawn(move || {
-                work(id, &shop, &bell, first);
+                work(id, &shop, &bell, &runtime, first);
+                // A guest's unfinished file operation must not hold up the end.
+                runtime.shutdown_background();
                 drop(shop);
                 drop(alive);
             })?
@@ -56,18 +59,12 @@ impl WorkerThread {
     }
 }
 
-fn work(id: WorkerId, shop: &Arc<Workshop>, bell: &Arc<Bell>, first: Vec<FirstOpening>) {
+fn work(id: WorkerId, shop: &Arc<Workshop>, bell: &Arc<Bell>, runtime: &Runtime, first: Vec<FirstOpening>) {
     let mut first = Some(first);
     while !bell.is_stopped() {
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .expect("the system gives a worker an event loop");
         let worker = Worker::new(id, shop.clone(), bell.clone());
         let first = first.take().unwrap_or_default();
         let ended = catch_unwind(AssertUnwindSafe(|| runtime.block_on(worker.serve(first))));
-        // A guest's unfinished file operation must not hold up the end.
-        runtime.shutdown_background();
         match ended {
             Ok(()) => return,
             Err(panic) => {

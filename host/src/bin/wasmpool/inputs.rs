@@ -221,7 +221,7 @@ impl<R: Read> LineReader<R> {
     fn input_of(&self, text: String) -> RawInput {
         match self.rules.kind {
             LineKind::Text => RawInput::Text(text),
-            LineKind::FileName => match contents(Path::new(&text)) {
+            LineKind::FileName => match File::open(&text).and_then(contents) {
                 Ok(bytes) => RawInput::Bytes(bytes),
                 Err(error) => RawInput::Unreadable(format!("cannot read `{text}`: {error}")),
             },
@@ -234,10 +234,13 @@ impl<R: Read> LineReader<R> {
     }
 }
 
-/// Reads a file that is one argument.
-fn contents(path: &Path) -> io::Result<Vec<u8>> {
+/// Reads all of what is one argument.
+///
+/// # Errors
+/// It cannot be read, or is larger than an argument may be.
+pub(crate) fn contents(source: impl Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(LONGEST_LINE_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    source.take(LONGEST_LINE_BYTES as u64 + 1).read_to_end(&mut bytes)?;
     if bytes.len() > LONGEST_LINE_BYTES {
         return Err(io::Error::other(format!("it is larger than {} MiB", LONGEST_LINE_BYTES >> 20)));
     }

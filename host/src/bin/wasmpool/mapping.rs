@@ -27,6 +27,8 @@ use crate::talk::Talk;
 
 /// So many failures are told one by one where the output tells of none.
 const MOST_FAILURES_TOLD: u64 = 5;
+/// In input order a failure's report may wait for an earlier call; failures are looked for this often.
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 /// What is left to do after everything was stopped is done within this time or not at all.
 const LAST_WORDS_TIME: Duration = Duration::from_secs(2);
 
@@ -65,6 +67,8 @@ pub(crate) struct Mapping {
     tally: Tally,
     progress: Progress,
     pace: Interval,
+    /// When to look for failures whose reports have not come.
+    look: Interval,
     talk: Talk,
     has_hinted: bool,
     started: Instant,
@@ -78,6 +82,7 @@ enum Step {
     NobodyReads,
     Signal(StopSignal),
     Tick,
+    Look,
     OutOfTime,
 }
 
@@ -96,6 +101,8 @@ impl Mapping {
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // The first tick is due at once, when there is nothing to tell.
         pace.reset();
+        let mut look = tokio::time::interval(LOOK_INTERVAL);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Mapping {
             pool,
             reports,
@@ -109,6 +116,7 @@ impl Mapping {
             tally: Tally::default(),
             progress,
             pace,
+            look,
             talk,
             has_hinted: false,
             started: Instant::now(),
@@ -130,6 +138,7 @@ impl Mapping {
                 Step::HandedOver => {}
                 Step::Signal(signal) => self.heed(signal).await,
                 Step::Tick => self.show_progress(),
+                Step::Look => self.heed_failures().await,
                 Step::NobodyReads | Step::OutOfTime => break,
             }
         }
@@ -150,6 +159,7 @@ impl Mapping {
             signal = self.signals.next() => Step::Signal(signal),
             () = out_of_time(last_words) => Step::OutOfTime,
             _ = self.pace.tick() => Step::Tick,
+            _ = self.look.tick(), if self.max_fail.is_some() => Step::Look,
             report = self.reports.next(), if takes_reports => report.map_or(Step::AllReported, Step::Report),
             handed_over = self.output.hand_over() => handed_over.map_or(Step::NobodyReads, |()| Step::HandedOver),
         }
@@ -159,17 +169,23 @@ impl Mapping {
         self.tally.count(report);
         self.output.push(report)?;
         self.tell_failure(report);
-        let Some(MaxFail { failures, then }) = self.max_fail else { return Ok(()) };
-        if self.tally.failed() >= failures && self.intake.open.take().is_some() {
-            match then {
-                Then::Wait => self.talk.say(format!("{failures} failed; {}", self.waiting_for())),
-                Then::Now => {
-                    self.talk.say(format!("{failures} failed; stopping"));
-                    self.stop_now().await;
-                }
+        self.heed_failures().await;
+        Ok(())
+    }
+
+    /// Ends the input once too many calls have failed, those included whose records wait for an earlier one.
+    async fn heed_failures(&mut self) {
+        let Some(MaxFail { failures, then }) = self.max_fail else { return };
+        if (self.reports.failed() as u64) < failures || self.intake.open.take().is_none() {
+            return;
+        }
+        match then {
+            Then::Wait => self.talk.say(format!("{failures} failed; {}", self.waiting_for())),
+            Then::Now => {
+                self.talk.say(format!("{failures} failed; stopping"));
+                self.stop_now().await;
             }
         }
-        Ok(())
     }
 
     fn tell_failure(&mut self, report: &Report) {
@@ -215,7 +231,10 @@ impl Mapping {
     }
 
     fn show_progress(&mut self) {
-        if let Some(line) = self.progress.tick(&self.tally, self.intake.expected_calls()) {
+        if let Some(line) = self
+            .progress
+            .tick((self.reports.ended() as u64, self.reports.failed() as u64), self.intake.expected_calls())
+        {
             self.talk.say(line);
         }
     }

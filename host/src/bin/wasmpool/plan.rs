@@ -1,7 +1,7 @@
 //! From flags to a pool: what several flags mean together, in the flags' own words.
 
-use std::fs;
-use std::io::{self, Read};
+use std::fs::File;
+use std::io;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
@@ -10,7 +10,7 @@ use wasmpool::{Pool, PoolBuilder, PoolError, TaskInfo, TaskModule};
 
 use crate::args::PoolArgs;
 use crate::guest_output::{AllShown, Narrator, Style};
-use crate::inputs::LineKind;
+use crate::inputs::{LineKind, contents};
 use crate::talk::Talk;
 
 /// Enough that only a flood of guest output is shown with gaps.
@@ -48,18 +48,16 @@ fn read_arg(task: &TaskInfo, index: usize, text: &str) -> anyhow::Result<Value> 
         None => task.arg_from_text(index, text),
         Some(literal) if literal.starts_with('@') => task.arg_from_text(index, literal),
         Some(source) => {
-            let bytes = if source == "-" { read_stdin() } else { fs::read(source) };
+            let bytes = if source == "-" {
+                contents(io::stdin().lock())
+            } else {
+                File::open(source).and_then(contents)
+            };
             let bytes = bytes.with_context(|| format!("cannot read the argument `{text}`"))?;
             task.arg_from_bytes(index, &bytes)
         }
     };
     value.with_context(|| format!("`{}`", task.signature()))
-}
-
-fn read_stdin() -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    io::stdin().lock().read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 fn arguments(count: usize) -> String {
@@ -123,10 +121,11 @@ impl PoolPlan {
 pub(crate) struct Shown(Option<AllShown>);
 
 impl Shown {
-    /// Waits until what happened in an ended pool has been shown.
+    /// Waits until what happened in an ended pool has been shown; not for long, as the pool may not have ended.
     pub(crate) async fn wait(self) {
         if let Some(all_shown) = self.0 {
-            all_shown.wait().await;
+            // Either way there is nothing more to do here.
+            let _ = tokio::time::timeout(ABORT_TIME, all_shown.wait()).await;
         }
     }
 }

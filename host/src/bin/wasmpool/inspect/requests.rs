@@ -6,7 +6,7 @@ const KNOWN: &[(&str, Option<&str>)] = &[
     ("wasi:filesystem/", Some("files")),
     ("wasi:sockets/", Some("network")),
     ("wasi:http/", Some("HTTP")),
-    ("wasmpool:host/", Some("its call (number, attempt, time left)")),
+    ("wasmpool:host/", Some("its call (number, attempt)")),
     ("wasi:cli/", None),
     ("wasi:io/", None),
     ("wasi:clocks/", None),

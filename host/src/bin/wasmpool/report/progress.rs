@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
-use super::summary::Tally;
 use crate::args::ProgressMode;
 
 /// How often a spinner turns.
@@ -52,8 +51,7 @@ impl Progress {
     }
 
     /// Brings the bar up to date, or returns the line that is due.
-    pub(crate) fn tick(&mut self, tally: &Tally, expected: Option<u64>) -> Option<String> {
-        let (ended, failed) = (tally.ended(), tally.failed());
+    pub(crate) fn tick(&mut self, (ended, failed): (u64, u64), expected: Option<u64>) -> Option<String> {
         if self.is_plain {
             let (rate, of) = (ended as f64 / self.started.elapsed().as_secs_f64(), of_expected(expected));
             return Some(format!("{ended}{of} calls ended, {failed} failed; {rate:.0}/s"));
