@@ -185,9 +185,12 @@ fn millis(text: &LitStr) -> syn::Result<u64> {
 fn bad_duration(span: Span) -> Error {
     Error::new(
         span,
-        "a duration is a number with a unit, in whole milliseconds: \"100ms\", \"1.5s\", \"2m\", \"1h\"",
+        "a duration is a number with a unit, in whole milliseconds and at most a year: \"100ms\", \"1.5s\", \"2m\", \"1h\"",
     )
 }
+
+/// A year: hosts take a longer time for a mistake.
+const MOST_MILLIS: u64 = 366 * 24 * 3_600_000;
 
 /// Reads `1.5s` and the like. Exact: what is no whole number of milliseconds is refused, not rounded.
 fn parse_millis(text: &str) -> Option<u64> {
@@ -204,7 +207,8 @@ fn parse_millis(text: &str) -> Option<u64> {
     if part % scale != 0 {
         return None;
     }
-    whole.parse::<u64>().ok()?.checked_mul(unit_ms)?.checked_add(part / scale)
+    let millis = whole.parse::<u64>().ok()?.checked_mul(unit_ms)?.checked_add(part / scale)?;
+    (millis <= MOST_MILLIS).then_some(millis)
 }
 
 #[cfg(test)]
@@ -219,7 +223,7 @@ mod tests {
         for (text, millis) in table {
             assert_eq!(parse_millis(text), millis, "{text}");
         }
-        for text in ["", "5", "ms", "1.s", "-1s", "1 s", "0.5ms", "99999999999999999999s", "1d"] {
+        for text in ["", "5", "ms", "1.s", "-1s", "1 s", "0.5ms", "99999999999999999999s", "9000h", "1d"] {
             assert_eq!(parse_millis(text), None, "{text}");
         }
     }

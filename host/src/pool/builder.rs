@@ -19,8 +19,8 @@ use crate::sandbox::prepare::positional;
 use crate::scheduler::calls::Scheduler;
 use crate::scheduler::ledger::Ledger;
 use crate::worker::openings::Openings;
-use crate::worker::serve::Workshop;
 use crate::worker::thread::WorkerThread;
+use crate::worker::workshop::Workshop;
 
 /// Calls in flight per worker when a module has async tasks and nothing else is said.
 const DEFAULT_CONCURRENCY: usize = 16;

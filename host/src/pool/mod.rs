@@ -20,8 +20,8 @@ use crate::sandbox::blueprint::Blueprint;
 use crate::sandbox::invoke::{TaskArgs, TaskValue};
 use crate::sandbox::prepare::RawInput;
 use crate::scheduler::calls::Scheduler;
-use crate::worker::serve::Workshop;
 use crate::worker::thread::WorkerThread;
+use crate::worker::workshop::Workshop;
 
 /// Workers, their queue, and who follows the calls. Clones are handles of the same pool.
 ///

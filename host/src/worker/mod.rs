@@ -5,5 +5,7 @@
 //! jobs need them and decides nothing about calls: what it cannot finish it hands back.
 
 pub(crate) mod openings;
+pub(crate) mod workshop;
+pub(crate) mod life;
 pub(crate) mod serve;
 pub(crate) mod thread;

@@ -5,39 +5,21 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
-use tokio::sync::oneshot;
 
 use crate::call::{CallId, Company, WorkerId};
 use crate::dispatch::Bell;
-use crate::event::{Event, Teller};
+use crate::event::Event;
 use crate::lifespan;
 use crate::outcome::{Ending, Failure};
-use crate::sandbox::blueprint::Blueprint;
-use crate::sandbox::engine::PoolEngine;
-use crate::sandbox::invoke::{Job, Queue};
+use crate::sandbox::invoke::Job;
 use crate::sandbox::serve::{Departure, Door};
 use crate::sandbox::state::Pulse;
-use crate::worker::openings::Openings;
-
-/// What all workers of a pool share.
-pub(crate) struct Workshop {
-    pub(crate) queue: Arc<Queue>,
-    pub(crate) blueprints: Vec<Blueprint>,
-    pub(crate) openings: Openings,
-    /// How many calls a worker keeps in flight.
-    pub(crate) concurrency: usize,
-    pub(crate) teller: Teller,
-    /// Ticks as long as a worker may be running guest code.
-    pub(crate) engine: PoolEngine,
-}
-
-/// Hears whether the first sandbox of a module opened.
-pub(crate) type FirstOpening = oneshot::Sender<Result<(), String>>;
+use crate::worker::life::{Ended, FirstOpening, live};
+use crate::worker::workshop::Workshop;
 
 pub(crate) struct Worker {
     id: WorkerId,
@@ -58,12 +40,6 @@ pub(crate) struct Worker {
 
 /// So many jobs are taken in a row before timers and sockets of waiting calls get their turn.
 const JOBS_BETWEEN_PAUSES: u32 = 64;
-
-/// A sandbox that is gone, or never was.
-struct Ended {
-    door: Rc<Door>,
-    how: Result<Departure, String>,
-}
 
 /// What happened, of all that can happen to a worker.
 enum Step {
@@ -281,35 +257,4 @@ impl Worker {
             }
         }
     }
-}
-
-/// The whole life of one sandbox.
-async fn live(
-    shop: Arc<Workshop>,
-    worker: WorkerId,
-    door: Rc<Door>,
-    pulse: Arc<Pulse>,
-    opening: Rc<Cell<usize>>,
-    first: Option<FirstOpening>,
-) -> Ended {
-    let blueprint = &shop.blueprints[door.module];
-    let begun = Instant::now();
-    let opened = blueprint.open(pulse).await;
-    opening.set(opening.get() - 1);
-    if let Some(hears) = first {
-        // Nobody listens any more if the pool's builder has been dropped.
-        let _ = hears.send(opened.as_ref().map(|_| ()).map_err(String::clone));
-    }
-    let sandbox = match opened {
-        Ok(sandbox) => sandbox,
-        Err(reason) => return Ended { door, how: Err(reason) },
-    };
-    shop.openings.succeeded(door.module);
-    shop.teller.tell(|| Event::SandboxOpened {
-        module: blueprint.name.clone(),
-        worker,
-        took: begun.elapsed(),
-    });
-    let departure = sandbox.serve(&door).await;
-    Ended { door, how: Ok(departure) }
 }

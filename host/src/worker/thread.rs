@@ -12,7 +12,9 @@ use tokio::sync::mpsc;
 use crate::call::WorkerId;
 use crate::dispatch::Bell;
 use crate::event::Event;
-use crate::worker::serve::{FirstOpening, Worker, Workshop};
+use crate::worker::life::FirstOpening;
+use crate::worker::serve::Worker;
+use crate::worker::workshop::Workshop;
 
 /// A running worker.
 pub(crate) struct WorkerThread {

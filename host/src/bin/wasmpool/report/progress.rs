@@ -1,5 +1,4 @@
-//! How far a run has come: a bar on a terminal, or now and then a plain line. Both are drawn on stderr and never
-//! wait for anything.
+//! How far a run has come: a bar on a terminal, or now and then a plain line. Both are drawn on stderr.
 
 use std::fmt;
 use std::io::{self, IsTerminal};
