@@ -47,7 +47,7 @@ pub enum Event {
         task: Arc<str>,
         /// How it failed, if it did.
         failure: Option<&'static str>,
-        /// How many attempts ended by themselves.
+        /// How many attempts began and ended; those lost to others are not counted.
         attempts: u32,
         /// How long the call was not running.
         waiting: Duration,

@@ -117,13 +117,13 @@ pub enum Outcome<Out, E = TaskError> {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct CallReport<Out, E = TaskError> {
-    /// Which call it was.
+    /// Which call it was; 0 for one that a closed pool did not accept.
     pub id: CallId,
     /// The place of its input in the input of `map`, from 0; 0 for a single call.
     pub index: usize,
     /// How it ended.
     pub outcome: Outcome<Out, E>,
-    /// How many attempts ended by themselves, well or badly.
+    /// How many attempts began and ended, well or badly, one that was cancelled in the middle included.
     pub attempts: u32,
     /// How many more were lost to somebody else's trap or a lost worker.
     pub interruptions: u32,

@@ -141,7 +141,7 @@ impl Door {
     /// Waits outside until nobody needs the sandbox any more, whatever its guest code is doing; or, once it is
     /// closed with a call in it that nobody awaits, until those who are awaited have had `DRAIN_LIMIT` to end.
     async fn given_up(&self) {
-        poll_fn(|cx| self.poll_outside(cx, self.is_done() || self.is_held_by_nobody())).await;
+        poll_fn(|cx| self.poll_outside(cx, self.is_done() || self.may_be_held_up())).await;
         if !self.is_done() {
             let done = poll_fn(|cx| self.poll_outside(cx, self.is_done()));
             // Done or out of time, it ends.
@@ -157,8 +157,8 @@ impl Door {
         Poll::Pending
     }
 
-    /// Returns true if only calls that nobody awaits could keep the sandbox from ending.
-    fn is_held_by_nobody(&self) -> bool {
+    /// Returns true if it is closed with a call inside that nobody awaits and that may hold up the others.
+    fn may_be_held_up(&self) -> bool {
         self.closing.get() && self.abandoned.get() > 0
     }
 
@@ -188,9 +188,9 @@ pub(crate) enum Departure {
 }
 
 impl Sandbox {
-    /// Runs the calls that come in by the door until it is closed or a call traps.
+    /// Runs the calls that come in by the door until it is closed, a call traps, or it is given up.
     ///
-    /// All calls that were running at a trap are answered here. Those that had not begun stay at the door.
+    /// All calls that are still running then are answered here. Those that had not begun stay at the door.
     pub(crate) async fn serve(mut self, door: &Door) -> Departure {
         let instance = self.instance;
         let run = self.store.run_concurrent(async |accessor| serve_calls(accessor, &instance, door).await);

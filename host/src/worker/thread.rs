@@ -23,7 +23,7 @@ pub(crate) struct WorkerThread {
 }
 
 impl WorkerThread {
-    /// Starts a worker. `_alive` is dropped when the thread is about to end.
+    /// Starts a worker. `alive` is dropped when the thread is about to end.
     ///
     /// # Errors
     /// What the system says when it gives no more threads or files.
