@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex};
 
 use serde::Serialize;
-use serde_json::Value;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::call::WorkerId;
@@ -12,10 +11,9 @@ use crate::error::PoolError;
 use crate::event::{Event, Teller};
 use crate::limits::Limits;
 use crate::module::TaskModule;
+use crate::pool::setting::{ModuleSetting, bad, tuple_of_args};
 use crate::pool::{Pool, PoolInner};
-use crate::sandbox::blueprint::{Blueprint, Initializer};
 use crate::sandbox::engine::PoolEngine;
-use crate::sandbox::prepare::positional;
 use crate::scheduler::calls::Scheduler;
 use crate::scheduler::ledger::Ledger;
 use crate::worker::openings::Openings;
@@ -40,13 +38,6 @@ pub struct PoolBuilder {
     on_event: Option<Box<dyn FnMut(Event) + Send>>,
 }
 
-struct ModuleSetting {
-    name: String,
-    module: TaskModule,
-    initializer: Option<String>,
-    init_args: Option<Result<Vec<Value>, String>>,
-}
-
 impl Default for PoolBuilder {
     fn default() -> Self {
         PoolBuilder::new()
@@ -69,7 +60,7 @@ impl PoolBuilder {
 
     /// Adds a module. Its tasks are called `name/task`, or just `task` where no other module has one of that name.
     pub fn module(mut self, name: impl Into<String>, module: TaskModule) -> Self {
-        self.modules.push(ModuleSetting { name: name.into(), module, initializer: None, init_args: None });
+        self.modules.push(ModuleSetting::new(name.into(), module));
         self
     }
 
@@ -96,14 +87,8 @@ impl PoolBuilder {
     ///
     /// They travel as JSON: anything that serde serializes the way [`Pool::json_task`] takes it.
     pub fn init_args(mut self, args: impl Serialize) -> Self {
-        let args = match serde_json::to_value(args) {
-            Ok(Value::Array(args)) => Ok(args),
-            Ok(Value::Null) => Ok(Vec::new()),
-            Ok(_) => Err("expected a tuple of all arguments, such as `(2_000u32,)`".to_owned()),
-            Err(error) => Err(error.to_string()),
-        };
         if let Some(module) = self.modules.last_mut() {
-            module.init_args = Some(args);
+            module.init_args = Some(tuple_of_args(args));
         }
         self
     }
@@ -154,7 +139,7 @@ impl PoolBuilder {
         if let Some(listener) = self.on_event.take() {
             listen(&teller, listener)?;
         }
-        let (shop, names) = self.open_shop(concurrency, &teller)?;
+        let (shop, names) = self.open_shop(concurrency, &teller).await?;
         let scheduler = Arc::new(Scheduler {
             queue: shop.queue.clone(),
             ledger: Ledger::open(),
@@ -177,7 +162,11 @@ impl PoolBuilder {
         if self.modules.iter().any(|setting| setting.module.has_async()) { DEFAULT_CONCURRENCY } else { 1 }
     }
 
-    fn open_shop(self, concurrency: usize, teller: &Teller) -> Result<(Workshop, Vec<String>), PoolError> {
+    async fn open_shop(
+        self,
+        concurrency: usize,
+        teller: &Teller,
+    ) -> Result<(Workshop, Vec<String>), PoolError> {
         if self.modules.is_empty() {
             return Err(bad("module", "a pool needs at least one module"));
         }
@@ -185,55 +174,16 @@ impl PoolBuilder {
             .map_err(|error| bad("workers", format!("the engine does not start: {error:#}")))?;
         let names: Vec<String> = self.modules.iter().map(|setting| setting.name.clone()).collect();
         let mut blueprints = Vec::new();
-        for (index, setting) in self.modules.into_iter().enumerate() {
+        for (index, setting) in self.modules.iter().enumerate() {
             if names[..index].contains(&setting.name) {
                 return Err(bad("module", format!("two modules are called `{}`", setting.name)));
             }
-            let initializer = setting.checked_initializer()?;
-            let ModuleSetting { name, module, .. } = setting;
-            blueprints.push(Blueprint::draw(
-                engine.engine(),
-                name.into(),
-                module,
-                initializer,
-                self.limits.clone(),
-                teller.clone(),
-            )?);
+            blueprints.push(setting.draw(engine.engine(), &self.limits, teller).await?);
         }
         let openings = Openings::of(blueprints.len());
         let queue = Arc::new(Queue::new());
         let teller = teller.clone();
         Ok((Workshop { queue, blueprints, openings, concurrency, teller, engine }, names))
-    }
-}
-
-impl ModuleSetting {
-    /// Finds the initializer and fits its arguments to its parameters.
-    fn checked_initializer(&self) -> Result<Option<Initializer>, PoolError> {
-        let info = match &self.initializer {
-            Some(name) => Some(
-                self.module.task(name).ok_or_else(|| bad("initializer", self.module.unknown_task(name)))?,
-            ),
-            None => self.module.initializer(),
-        };
-        let Some(info) = info else {
-            return match &self.init_args {
-                None => Ok(None),
-                Some(_) => Err(bad(
-                    "init_args",
-                    format!("module `{}` has no #[init]; name a function with `initializer`", self.name),
-                )),
-            };
-        };
-        let args = match &self.init_args {
-            None => Vec::new(),
-            Some(Ok(args)) => args.clone(),
-            Some(Err(problem)) => return Err(bad("init_args", problem)),
-        };
-        let fitted = positional(info, &args).map_err(|problem| {
-            bad("init_args", format!("{problem}; the initializer is `{}`", info.signature()))
-        })?;
-        Ok(Some(Initializer { task: info.clone(), args: fitted }))
     }
 }
 
@@ -295,8 +245,4 @@ fn in_range(setting: &'static str, value: usize, least: usize, most: usize) -> R
         return Ok(value);
     }
     Err(bad(setting, format!("{value} is not in {least}..={most}")))
-}
-
-fn bad(setting: &'static str, problem: impl Into<String>) -> PoolError {
-    PoolError::BadSetting { setting, problem: problem.into() }
 }

@@ -1,5 +1,6 @@
 //! The front desk: builds pools, gives out task handles, and ends pools in an orderly way.
 
+pub(crate) mod setting;
 pub(crate) mod builder;
 pub(crate) mod handle;
 pub(crate) mod reports;
