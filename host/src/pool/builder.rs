@@ -178,7 +178,7 @@ impl PoolBuilder {
             if names[..index].contains(&setting.name) {
                 return Err(bad("module", format!("two modules are called `{}`", setting.name)));
             }
-            blueprints.push(setting.draw(engine.engine(), &self.limits, teller).await?);
+            blueprints.push(setting.draw(&engine, &self.limits, teller).await?);
         }
         let openings = Openings::of(blueprints.len());
         let queue = Arc::new(Queue::new());

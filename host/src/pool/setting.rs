@@ -2,13 +2,13 @@
 
 use serde::Serialize;
 use serde_json::Value;
-use wasmtime::Engine;
 
 use crate::error::PoolError;
 use crate::event::Teller;
 use crate::limits::Limits;
 use crate::module::TaskModule;
 use crate::sandbox::blueprint::{Blueprint, Initializer};
+use crate::sandbox::engine::PoolEngine;
 use crate::sandbox::prepare::positional;
 
 /// A module and its own settings.
@@ -33,13 +33,20 @@ impl ModuleSetting {
     /// [`PoolError::BadSetting`] or [`PoolError::CannotOpen`].
     pub(crate) async fn draw(
         &self,
-        engine: &Engine,
+        engine: &PoolEngine,
         limits: &Limits,
         teller: &Teller,
     ) -> Result<Blueprint, PoolError> {
         let initializer = self.checked_initializer()?;
         let name = self.name.as_str().into();
-        Blueprint::draw(engine, name, self.module.clone(), initializer, limits.clone(), teller.clone())
+        Blueprint::draw(
+            engine.engine(),
+            name,
+            self.module.clone(),
+            initializer,
+            limits.clone(),
+            teller.clone(),
+        )
     }
 
     /// Finds the initializer and fits its arguments to its parameters.
