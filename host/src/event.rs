@@ -1,6 +1,7 @@
 //! What happens in a pool, told while it happens. Events inform people, bars and logs; they are dropped
 //! rather than waited for, so nothing that must be exact hangs on them.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,6 +55,13 @@ pub enum Event {
         /// How long the call was running.
         running: Duration,
     },
+    /// Something about a module that works, but not as well as it could.
+    Warned {
+        /// The module's name in the pool.
+        module: Arc<str>,
+        /// What, and what to do about it.
+        text: String,
+    },
     /// A sandbox is ready for calls.
     SandboxOpened {
         /// The module's name in the pool.
@@ -79,7 +87,7 @@ pub enum Event {
         /// In which worker.
         worker: WorkerId,
         /// Why.
-        reason: &'static str,
+        reason: RetireReason,
         /// How many calls began in it.
         served: u64,
     },
@@ -101,6 +109,52 @@ pub enum Event {
     },
     /// The pool has been closed or aborted and its workers have ended; nothing follows.
     PoolClosed,
+}
+
+/// Why a sandbox was taken out of use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum RetireReason {
+    /// The pool ended.
+    Closed,
+    /// A call trapped in it.
+    Trapped,
+    /// A call that nobody awaits held it up.
+    Stuck,
+    /// Too many calls in it that nobody awaits, or one of them computed on.
+    Abandoned,
+    /// It was opened for one call.
+    Used,
+    /// It served as many calls as [`recycle_after`](crate::PoolBuilder::recycle_after) allows.
+    CallLimit,
+    /// It became as old as [`recycle_age`](crate::PoolBuilder::recycle_age) allows.
+    Age,
+    /// It has as much memory as [`recycle_memory_bytes`](crate::PoolBuilder::recycle_memory_bytes) allows.
+    MemoryLimit,
+    /// It was without a call for [`idle_timeout`](crate::PoolBuilder::idle_timeout).
+    Idle,
+    /// Its module was [replaced](crate::Pool::replace).
+    Replaced,
+    /// Its worker had nothing to do and ended.
+    WorkerEnded,
+}
+
+impl fmt::Display for RetireReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            RetireReason::Closed => "the pool ended",
+            RetireReason::Trapped => "a call trapped",
+            RetireReason::Stuck => "a call that nobody awaits held it up",
+            RetireReason::Abandoned => "calls that nobody awaits went on in it",
+            RetireReason::Used => "it was opened for one call",
+            RetireReason::CallLimit => "it has served its number of calls",
+            RetireReason::Age => "it is too old",
+            RetireReason::MemoryLimit => "it has grown too large",
+            RetireReason::Idle => "it had nothing to do",
+            RetireReason::Replaced => "its module was replaced",
+            RetireReason::WorkerEnded => "its worker had nothing to do",
+        })
+    }
 }
 
 /// Where a guest wrote to.

@@ -154,6 +154,7 @@ impl ModuleLoader {
         Ok(TaskModule::new(Contents {
             name: self.name.clone().or(stem).unwrap_or_else(|| NAMELESS.to_owned()),
             tasks: expect_tasks(exports)?,
+            needs: compiled.component.resources_required(),
             digest,
             bytes,
             artifact: compiled.artifact,

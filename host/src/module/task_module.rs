@@ -4,8 +4,8 @@
 use std::fmt::{self, Debug};
 use std::sync::Arc;
 
-use wasmtime::Engine;
 use wasmtime::component::{Component, ComponentExportIndex};
+use wasmtime::{Engine, ResourcesRequired};
 
 use super::artifact::{self, Artifact};
 use super::attributes::TaskKind;
@@ -47,6 +47,8 @@ pub(crate) struct Contents {
     pub(crate) needs_concurrency: bool,
     pub(crate) docs: Option<String>,
     pub(crate) notes: Vec<String>,
+    /// What each sandbox takes of the engine's allocator; `None` where that shows only when it is opened.
+    pub(crate) needs: Option<ResourcesRequired>,
 }
 
 impl TaskModule {
@@ -163,6 +165,11 @@ impl TaskModule {
             Err(_) if artifact.is_gone() => artifact::compile_on(bytes, engine),
             answer => answer.map_err(artifact::refused),
         }
+    }
+
+    /// Returns what each sandbox takes of the engine's allocator, if that can be known.
+    pub(crate) fn needs(&self) -> Option<&ResourcesRequired> {
+        self.contents.needs.as_ref()
     }
 
     /// Returns where a task is found in every instance of `component`, which must be this module's.

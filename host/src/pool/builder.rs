@@ -1,24 +1,25 @@
 //! How a pool is set up. Every setting is checked once, in `build`, and the complaint names it.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use serde::Serialize;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, oneshot};
 
-use crate::call::WorkerId;
+use crate::call::Isolation;
 use crate::dispatch::Queue;
 use crate::error::PoolError;
 use crate::event::{Event, Teller};
 use crate::limits::Limits;
 use crate::module::TaskModule;
-use crate::pool::setting::{ModuleSetting, bad, tuple_of_args};
+use crate::pool::replace::Replacements;
+use crate::pool::setting::{ModuleSetting, bad, in_range, tuple_of_args};
+use crate::pool::staff::StaffSetting;
 use crate::pool::{Pool, PoolInner};
 use crate::sandbox::engine::PoolEngine;
 use crate::scheduler::calls::Scheduler;
 use crate::scheduler::ledger::Ledger;
-use crate::worker::openings::Openings;
-use crate::worker::thread::WorkerThread;
-use crate::worker::workshop::Workshop;
+use crate::worker::crew::Crew;
+use crate::worker::workshop::{ModuleDesk, Staffing, Workshop};
 
 /// Calls in flight per worker when a module has async tasks and nothing else is said.
 const DEFAULT_CONCURRENCY: usize = 16;
@@ -26,12 +27,14 @@ const DEFAULT_CONCURRENCY: usize = 16;
 /// How many events a slow listener may be behind.
 const DEFAULT_EVENT_BACKLOG: usize = 4096;
 
+/// With less than this, openings may fail for want of addresses.
+const ENOUGH_ADDRESS_SPACE_BYTES: u64 = 1 << 40;
+
 /// Sets up a [`Pool`].
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct PoolBuilder {
     modules: Vec<ModuleSetting>,
-    workers: Option<usize>,
-    concurrency: Option<usize>,
+    pub(crate) staff: StaffSetting,
     queue_capacity: Option<usize>,
     event_backlog: usize,
     limits: Limits,
@@ -49,8 +52,7 @@ impl PoolBuilder {
     pub fn new() -> Self {
         PoolBuilder {
             modules: Vec::new(),
-            workers: None,
-            concurrency: None,
+            staff: StaffSetting::default(),
             queue_capacity: None,
             event_backlog: DEFAULT_EVENT_BACKLOG,
             limits: Limits::default(),
@@ -61,18 +63,6 @@ impl PoolBuilder {
     /// Adds a module. Its tasks are called `name/task`, or just `task` where no other module has one of that name.
     pub fn module(mut self, name: impl Into<String>, module: TaskModule) -> Self {
         self.modules.push(ModuleSetting::new(name.into(), module));
-        self
-    }
-
-    /// Sets the number of workers, each a thread with its own event loop. Default: one per core.
-    pub fn workers(mut self, workers: usize) -> Self {
-        self.workers = Some(workers);
-        self
-    }
-
-    /// Sets how many calls a worker keeps in flight. Default: 16, or 1 if no module has an async task.
-    pub fn concurrency(mut self, calls: usize) -> Self {
-        self.concurrency = Some(calls);
         self
     }
 
@@ -126,33 +116,36 @@ impl PoolBuilder {
     /// # Errors
     /// [`PoolError::BadSetting`] or [`PoolError::CannotOpen`].
     pub async fn build(mut self) -> Result<Pool, PoolError> {
-        let workers = in_range("workers", self.workers.unwrap_or_else(default_workers), 1, 4096)?;
-        let concurrency = in_range(
-            "concurrency",
-            self.concurrency.unwrap_or_else(|| self.default_concurrency()),
-            1,
-            1 << 20,
-        )?;
-        let twice = workers.saturating_mul(concurrency).saturating_mul(2).clamp(64, 1 << 24);
+        let staffing = self.staff.staffing()?;
+        let concurrency = self.staff.concurrency.unwrap_or_else(|| self.default_concurrency());
+        let concurrency = in_range("concurrency", concurrency, 1, 1 << 20)?;
+        let twice = staffing.most.saturating_mul(concurrency).saturating_mul(2).clamp(64, 1 << 24);
         let capacity = in_range("queue_capacity", self.queue_capacity.unwrap_or(twice), 1, 1 << 24)?;
         let teller = Teller::new(in_range("event_backlog", self.event_backlog, 1, 1 << 24)?);
         if let Some(listener) = self.on_event.take() {
             listen(&teller, listener)?;
         }
-        let (shop, names) = self.open_shop(concurrency, &teller).await?;
+        let shop = Arc::new(self.open_shop(staffing, concurrency, &teller).await?);
         let scheduler = Arc::new(Scheduler {
             queue: shop.queue.clone(),
             ledger: Ledger::open(),
             permits: Arc::new(Semaphore::new(capacity)),
             teller,
         });
-        let (pool, first) = start(scheduler, shop, workers)?;
-        for (name, opened) in names.into_iter().zip(first) {
+        let (hear, first): (Vec<_>, Vec<_>) = shop.modules.iter().map(|_| oneshot::channel()).unzip();
+        let crew = Crew::start(shop.clone(), hear).map_err(|(id, error)| {
+            bad("workers", format!("the system gives no thread for worker {id}: {error}"))
+        })?;
+        let replacements =
+            tokio::sync::Mutex::new(Replacements { modules: self.modules, limits: self.limits });
+        let pool = Pool { inner: Arc::new(PoolInner { scheduler, shop, crew, replacements }) };
+        for (module, opened) in pool.inner.shop.modules.iter().zip(first) {
             // Workers end without a word only when the pool does, and this is its only owner.
             let opened = opened.await.unwrap_or_else(|_| Err("the worker was lost".to_owned()));
             if let Err(reason) = opened {
+                let (module, reason) = (module.name.to_string(), with_remedy(reason));
                 pool.abort().await;
-                return Err(PoolError::CannotOpen { module: name, reason });
+                return Err(PoolError::CannotOpen { module, reason });
             }
         }
         Ok(pool)
@@ -163,59 +156,58 @@ impl PoolBuilder {
     }
 
     async fn open_shop(
-        self,
+        &self,
+        staffing: Staffing,
         concurrency: usize,
         teller: &Teller,
-    ) -> Result<(Workshop, Vec<String>), PoolError> {
+    ) -> Result<Workshop, PoolError> {
         if self.modules.is_empty() {
             return Err(bad("module", "a pool needs at least one module"));
         }
-        let engine = PoolEngine::start()
+        let recycling = self.staff.recycling()?;
+        let isolations: Vec<_> =
+            self.modules.iter().map(|setting| self.staff.isolation(setting.module.has_async())).collect();
+        let space = self.staff.space(staffing.most, concurrency, &isolations);
+        let loaded: Vec<_> = self.modules.iter().map(|setting| &setting.module).collect();
+        let engine = PoolEngine::start_with_slots(space, &loaded)
             .map_err(|error| bad("workers", format!("the engine does not start: {error:#}")))?;
-        let names: Vec<String> = self.modules.iter().map(|setting| setting.name.clone()).collect();
-        let mut blueprints = Vec::new();
-        for (index, setting) in self.modules.iter().enumerate() {
-            if names[..index].contains(&setting.name) {
+        let mut modules = Vec::new();
+        for (index, (setting, isolation)) in self.modules.iter().zip(isolations).enumerate() {
+            if self.modules[..index].iter().any(|other| other.name == setting.name) {
                 return Err(bad("module", format!("two modules are called `{}`", setting.name)));
             }
-            blueprints.push(setting.draw(&engine, &self.limits, teller).await?);
+            let blueprint = setting.draw(&engine, &self.limits, teller).await?;
+            if isolation == Isolation::Fresh && blueprint.has_initializer() {
+                warn_of_fresh_initializers(&blueprint.name, teller);
+            }
+            modules.push(ModuleDesk::new(blueprint, isolation));
         }
-        let openings = Openings::of(blueprints.len());
-        let queue = Arc::new(Queue::new());
-        let teller = teller.clone();
-        Ok((Workshop { queue, blueprints, openings, concurrency, teller, engine }, names))
+        let (queue, teller) = (Arc::new(Queue::new(staffing.least)), teller.clone());
+        Ok(Workshop { queue, modules, staffing, concurrency, recycling, teller, engine })
     }
 }
 
-type FirstOpenings = Vec<oneshot::Receiver<Result<(), String>>>;
+/// Tells that every call pays for what a snapshot would do once.
+fn warn_of_fresh_initializers(module: &Arc<str>, teller: &Teller) {
+    let text = format!(
+        "module `{module}` runs its initializer before every call, because isolation is fresh; a snapshot would run once"
+    );
+    tracing::warn!("{text}");
+    teller.tell(|| Event::Warned { module: module.clone(), text });
+}
 
-/// Starts the worker threads; the first of them opens a sandbox of each module at once.
-fn start(
-    scheduler: Arc<Scheduler>,
-    shop: Workshop,
-    workers: usize,
-) -> Result<(Pool, FirstOpenings), PoolError> {
-    let shop = Arc::new(shop);
-    let (hear, first): (Vec<_>, Vec<_>) = shop.blueprints.iter().map(|_| oneshot::channel()).unzip();
-    let (alive, all_ended) = mpsc::channel(1);
-    let pool = Pool {
-        inner: Arc::new(PoolInner {
-            scheduler,
-            shop: shop.clone(),
-            threads: Mutex::default(),
-            alive: tokio::sync::Mutex::new(all_ended),
-        }),
+/// Adds what to do where the system gives a process too few addresses.
+fn with_remedy(reason: String) -> String {
+    let is_short = || {
+        let limit = rustix::process::getrlimit(rustix::process::Resource::As).current;
+        limit.is_some_and(|bytes| bytes < ENOUGH_ADDRESS_SPACE_BYTES)
     };
-    let mut hear = Some(hear);
-    for id in 0..workers {
-        let hear = hear.take().unwrap_or_default();
-        let thread =
-            WorkerThread::start(WorkerId(id), shop.clone(), hear, alive.clone()).map_err(|error| {
-                bad("workers", format!("the system gives no thread for worker {id}: {error}"))
-            })?;
-        pool.inner.threads().push(thread);
+    if cfg!(unix) && is_short() {
+        return format!(
+            "{reason}; each sandbox reserves 4 GiB of address space, which this process may not have: raise `ulimit -v`"
+        );
     }
-    Ok((pool, first))
+    reason
 }
 
 /// Runs a listener on a thread of its own until the pool ends.
@@ -234,15 +226,4 @@ fn listen(teller: &Teller, mut listener: Box<dyn FnMut(Event) + Send>) -> Result
     };
     let spawned = std::thread::Builder::new().name("wasmpool-events".to_owned()).spawn(run);
     spawned.map(drop).map_err(|error| bad("on_event", format!("the system gives no thread: {error}")))
-}
-
-fn default_workers() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
-}
-
-fn in_range(setting: &'static str, value: usize, least: usize, most: usize) -> Result<usize, PoolError> {
-    if (least..=most).contains(&value) {
-        return Ok(value);
-    }
-    Err(bad(setting, format!("{value} is not in {least}..={most}")))
 }

@@ -12,6 +12,7 @@ use crate::sandbox::engine::PoolEngine;
 use crate::sandbox::prepare::positional;
 
 /// A module and its own settings.
+#[derive(Clone)]
 pub(crate) struct ModuleSetting {
     pub(crate) name: String,
     pub(crate) module: TaskModule,
@@ -90,4 +91,16 @@ pub(crate) fn tuple_of_args(args: impl Serialize) -> Args {
 
 pub(crate) fn bad(setting: &'static str, problem: impl Into<String>) -> PoolError {
     PoolError::BadSetting { setting, problem: problem.into() }
+}
+
+pub(crate) fn in_range(
+    setting: &'static str,
+    value: usize,
+    least: usize,
+    most: usize,
+) -> Result<usize, PoolError> {
+    if (least..=most).contains(&value) {
+        return Ok(value);
+    }
+    Err(bad(setting, format!("{value} is not in {least}..={most}")))
 }

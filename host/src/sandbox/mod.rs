@@ -10,4 +10,5 @@ pub(crate) mod invoke;
 pub(crate) mod blame;
 pub(crate) mod blueprint;
 pub(crate) mod prepare;
+pub(crate) mod door;
 pub(crate) mod serve;

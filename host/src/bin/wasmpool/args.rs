@@ -7,7 +7,10 @@ use std::str::FromStr;
 use crate::inputs::LineKind;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use wasmpool::Workers;
+
 use crate::exit::EXIT_CODES;
+use crate::sandbox_args::SandboxArgs;
 
 /// Runs functions of WebAssembly task modules on a pool of sandboxed workers.
 #[derive(Parser)]
@@ -147,12 +150,15 @@ impl InputArgs {
 #[derive(Args)]
 #[command(next_help_heading = "Pool")]
 pub(crate) struct PoolArgs {
-    /// Workers, each a thread with sandboxes of its own [default: one per core; 1 for `run`]
-    #[arg(short, long, value_name = "N")]
-    pub(crate) workers: Option<usize>,
+    /// Workers, each a thread with sandboxes of its own; N..M starts with N and adds more while calls wait
+    /// [default: one per core; 1 for `run`]
+    #[arg(short, long, value_name = "N[..M]")]
+    pub(crate) workers: Option<Workers>,
     /// Calls in flight per worker [default: 16, or 1 if the module has no async task]
     #[arg(short, long, value_name = "N")]
     pub(crate) concurrency: Option<usize>,
+    #[command(flatten)]
+    pub(crate) sandboxes: SandboxArgs,
     /// Run this function once in each new sandbox, for a module without #[init]
     #[arg(long, value_name = "TASK")]
     pub(crate) init: Option<String>,

@@ -46,16 +46,8 @@ impl AllShown {
 }
 
 impl Narrator {
-    /// Makes one, unless nothing is to be shown.
-    pub(crate) fn new(
-        talk: &Talk,
-        style: Style,
-        shown: GuestOutput,
-        verbosity: u8,
-    ) -> Option<(Narrator, AllShown)> {
-        if shown == GuestOutput::None && verbosity == 0 {
-            return None;
-        }
+    /// Makes one, and who waits until it has shown everything.
+    pub(crate) fn new(talk: &Talk, style: Style, shown: GuestOutput, verbosity: u8) -> (Narrator, AllShown) {
         let (last_word, all_shown) = oneshot::channel();
         let narrator = Narrator {
             talk: talk.clone(),
@@ -66,7 +58,7 @@ impl Narrator {
             held_bytes: 0,
             _last_word: last_word,
         };
-        Some((narrator, AllShown(all_shown)))
+        (narrator, AllShown(all_shown))
     }
 
     /// Shows one event, if it is wanted.
@@ -113,6 +105,9 @@ impl Narrator {
 
     /// Returns what `-v` or `-vv` says about an event.
     fn told(&self, event: &Event) -> Option<String> {
+        if let Event::Warned { text, .. } = event {
+            return Some(format!("warning: {text}"));
+        }
         if self.verbosity == 0 {
             return None;
         }

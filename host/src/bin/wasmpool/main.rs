@@ -5,6 +5,7 @@
 //! modules and pools is done through the public names of the library.
 
 mod exit;
+mod sandbox_args;
 mod args;
 mod talk;
 mod print;

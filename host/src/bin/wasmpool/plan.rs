@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use serde_json::Value;
-use wasmpool::{Pool, PoolBuilder, PoolError, TaskInfo, TaskModule};
+use wasmpool::{Pool, PoolBuilder, PoolError, TaskInfo, TaskModule, Workers};
 
 use crate::args::PoolArgs;
 use crate::guest_output::{AllShown, Narrator, Style};
@@ -71,7 +71,7 @@ fn arguments(count: usize) -> String {
 /// A pool's settings, checked as far as the module tells.
 pub(crate) struct PoolPlan {
     builder: PoolBuilder,
-    all_shown: Option<AllShown>,
+    all_shown: AllShown,
 }
 
 impl PoolPlan {
@@ -86,18 +86,16 @@ impl PoolPlan {
         style: Style,
         talk: &Talk,
     ) -> anyhow::Result<Self> {
-        let mut builder = with_initializer(Pool::builder(module.clone()), module, args)?;
-        if let Some(workers) = args.workers.or(default_workers) {
+        let mut builder =
+            args.sandboxes.apply(with_initializer(Pool::builder(module.clone()), module, args)?);
+        if let Some(workers) = args.workers.or(default_workers.map(Workers::from)) {
             builder = builder.workers(workers);
         }
         if let Some(concurrency) = args.concurrency {
             builder = builder.concurrency(concurrency);
         }
-        let mut all_shown = None;
-        if let Some((mut narrator, shown)) = Narrator::new(talk, style, args.guest_output, args.verbose) {
-            builder = builder.event_backlog(EVENT_BACKLOG).on_event(move |event| narrator.hear(event));
-            all_shown = Some(shown);
-        }
+        let (mut narrator, all_shown) = Narrator::new(talk, style, args.guest_output, args.verbose);
+        let builder = builder.event_backlog(EVENT_BACKLOG).on_event(move |event| narrator.hear(event));
         Ok(PoolPlan { builder, all_shown })
     }
 
@@ -117,16 +115,14 @@ impl PoolPlan {
     }
 }
 
-/// Waits for the end of the talk, if there is any.
-pub(crate) struct Shown(Option<AllShown>);
+/// Waits for the end of the talk.
+pub(crate) struct Shown(AllShown);
 
 impl Shown {
     /// Waits until what happened in an ended pool has been shown; not for long, as the pool may not have ended.
     pub(crate) async fn wait(self) {
-        if let Some(all_shown) = self.0 {
-            // Either way there is nothing more to do here.
-            let _ = tokio::time::timeout(ABORT_TIME, all_shown.wait()).await;
-        }
+        // Either way there is nothing more to do here.
+        let _ = tokio::time::timeout(ABORT_TIME, self.0.wait()).await;
     }
 }
 
@@ -170,6 +166,10 @@ fn in_words_of_flags(error: PoolError) -> anyhow::Error {
         "concurrency" => "--concurrency",
         "initializer" => "--init",
         "init_args" => "--init-arg",
+        "recycle_after" => "--recycle-after",
+        "recycle_age" => "--recycle-age",
+        "recycle_memory_bytes" => "--recycle-memory",
+        "idle_timeout" => "--idle-timeout",
         _ => return error.into(),
     };
     anyhow!("{flag}: {problem}")
