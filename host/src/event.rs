@@ -1,6 +1,7 @@
 //! What happens in a pool, told while it happens. Events inform people, bars and logs; they are dropped
 //! rather than waited for, so nothing that must be exact hangs on them.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -79,7 +80,7 @@ pub enum Event {
         /// In which worker.
         worker: WorkerId,
         /// Why.
-        reason: &'static str,
+        reason: RetireReason,
         /// How many calls began in it.
         served: u64,
     },
@@ -101,6 +102,52 @@ pub enum Event {
     },
     /// The pool has been closed or aborted and its workers have ended; nothing follows.
     PoolClosed,
+}
+
+/// Why a sandbox takes no more calls and is dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum RetireReason {
+    /// The pool ended.
+    Closed,
+    /// A call trapped, or the engine gave up for another reason.
+    Trapped,
+    /// A call that nobody awaits held up the others.
+    Stuck,
+    /// It held too many calls that nobody awaits.
+    Abandoned,
+    /// It was made for one call, and that has ended.
+    Used,
+    /// It has served as many calls as a sandbox may.
+    CallLimit,
+    /// It was as old as a sandbox may get.
+    Age,
+    /// Its memory had grown as large as a sandbox's may.
+    MemoryLimit,
+    /// No call came for too long.
+    Idle,
+    /// Its module was replaced by another.
+    Replaced,
+    /// Its worker ended while the pool goes on: the host panicked in it, or fewer workers are needed.
+    WorkerEnded,
+}
+
+impl fmt::Display for RetireReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            RetireReason::Closed => "the pool ended",
+            RetireReason::Trapped => "a call trapped",
+            RetireReason::Stuck => "a call that nobody awaits held it up",
+            RetireReason::Abandoned => "it held too many calls that nobody awaits",
+            RetireReason::Used => "it was made for one call",
+            RetireReason::CallLimit => "it has served its number of calls",
+            RetireReason::Age => "it has reached its age",
+            RetireReason::MemoryLimit => "its memory has grown too large",
+            RetireReason::Idle => "it was idle",
+            RetireReason::Replaced => "its module was replaced",
+            RetireReason::WorkerEnded => "its worker ended",
+        })
+    }
 }
 
 /// Where a guest wrote to.

@@ -25,7 +25,7 @@ mod pool;
 
 pub use crate::call::{AttemptId, CallId, WorkerId};
 pub use crate::error::{CallError, PoolError, Refused};
-pub use crate::event::{Event, Events, GuestStream, Lagged};
+pub use crate::event::{Event, Events, GuestStream, Lagged, RetireReason};
 pub use crate::limits::Limits;
 pub use crate::module::{
     ModuleError, ModuleLoader, ParamInfo, RetryAttribute, TaskInfo, TaskKind, TaskModule, TimeoutAttribute,

@@ -12,7 +12,7 @@ use futures::stream::{FuturesUnordered, StreamExt};
 
 use crate::call::{CallId, Company, WorkerId};
 use crate::dispatch::Bell;
-use crate::event::Event;
+use crate::event::{Event, RetireReason};
 use crate::lifespan;
 use crate::outcome::{Ending, Failure};
 use crate::sandbox::invoke::Job;
@@ -217,9 +217,10 @@ impl Worker {
             module: self.shop.blueprints[door.module].name.clone(),
             worker: self.id,
             reason: match departure {
-                Departure::Closed => "closed",
-                Departure::Trapped => "a call trapped",
-                Departure::Stuck => "a call that nobody awaits held it up",
+                Departure::Closed if door.abandoned() > 0 => RetireReason::Abandoned,
+                Departure::Closed => RetireReason::Used,
+                Departure::Trapped => RetireReason::Trapped,
+                Departure::Stuck => RetireReason::Stuck,
             },
             served: door.served(),
         });
