@@ -111,31 +111,31 @@ pub enum Event {
     PoolClosed,
 }
 
-/// Why a sandbox was taken out of use.
+/// Why a sandbox takes no more calls and is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum RetireReason {
     /// The pool ended.
     Closed,
-    /// A call trapped in it.
+    /// A call trapped, or the engine gave up for another reason.
     Trapped,
-    /// A call that nobody awaits held it up.
+    /// A call that nobody awaits held up the others.
     Stuck,
-    /// Too many calls in it that nobody awaits, or one of them computed on.
+    /// It held too many calls that nobody awaits.
     Abandoned,
-    /// It was opened for one call.
+    /// It was made for one call, and that has ended.
     Used,
-    /// It served as many calls as [`recycle_after`](crate::PoolBuilder::recycle_after) allows.
+    /// It has served as many calls as a sandbox may.
     CallLimit,
-    /// It became as old as [`recycle_age`](crate::PoolBuilder::recycle_age) allows.
+    /// It was as old as a sandbox may get.
     Age,
-    /// It has as much memory as [`recycle_memory_bytes`](crate::PoolBuilder::recycle_memory_bytes) allows.
+    /// Its memory had grown as large as a sandbox's may.
     MemoryLimit,
-    /// It was without a call for [`idle_timeout`](crate::PoolBuilder::idle_timeout).
+    /// No call came for too long.
     Idle,
-    /// Its module was [replaced](crate::Pool::replace).
+    /// Its module was replaced by another.
     Replaced,
-    /// Its worker had nothing to do and ended.
+    /// Its worker ended while the pool goes on: the host panicked in it, or fewer workers are needed.
     WorkerEnded,
 }
 
@@ -145,14 +145,14 @@ impl fmt::Display for RetireReason {
             RetireReason::Closed => "the pool ended",
             RetireReason::Trapped => "a call trapped",
             RetireReason::Stuck => "a call that nobody awaits held it up",
-            RetireReason::Abandoned => "calls that nobody awaits went on in it",
-            RetireReason::Used => "it was opened for one call",
+            RetireReason::Abandoned => "it held too many calls that nobody awaits",
+            RetireReason::Used => "it was made for one call",
             RetireReason::CallLimit => "it has served its number of calls",
-            RetireReason::Age => "it is too old",
-            RetireReason::MemoryLimit => "it has grown too large",
-            RetireReason::Idle => "it had nothing to do",
+            RetireReason::Age => "it has reached its age",
+            RetireReason::MemoryLimit => "its memory has grown too large",
+            RetireReason::Idle => "it was idle",
             RetireReason::Replaced => "its module was replaced",
-            RetireReason::WorkerEnded => "its worker had nothing to do",
+            RetireReason::WorkerEnded => "its worker ended",
         })
     }
 }
