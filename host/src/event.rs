@@ -54,6 +54,13 @@ pub enum Event {
         /// How long the call was running.
         running: Duration,
     },
+    /// A module cannot be snapshotted; its snapshot function will run in each sandbox instead.
+    SnapshotRefused {
+        /// The module's name in the pool.
+        module: Arc<str>,
+        /// Why.
+        reason: String,
+    },
     /// A sandbox is ready for calls.
     SandboxOpened {
         /// The module's name in the pool.

@@ -1,17 +1,18 @@
 //! How a pool is set up. Every setting is checked once, in `build`, and the complaint names it.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use serde::Serialize;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::call::WorkerId;
 use crate::dispatch::Queue;
 use crate::error::PoolError;
 use crate::event::{Event, Teller};
+use crate::grants::Grants;
 use crate::limits::Limits;
 use crate::module::TaskModule;
-use crate::pool::setting::{ModuleSetting, bad, tuple_of_args};
+use crate::pool::setting::{ModuleSetting, bad};
 use crate::pool::{Pool, PoolInner};
 use crate::sandbox::engine::PoolEngine;
 use crate::scheduler::calls::Scheduler;
@@ -29,7 +30,9 @@ const DEFAULT_EVENT_BACKLOG: usize = 4096;
 /// Sets up a [`Pool`].
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct PoolBuilder {
-    modules: Vec<ModuleSetting>,
+    pub(crate) modules: Vec<ModuleSetting>,
+    pub(crate) grants: Grants,
+    pub(crate) cache_dir: Option<PathBuf>,
     workers: Option<usize>,
     concurrency: Option<usize>,
     queue_capacity: Option<usize>,
@@ -49,6 +52,8 @@ impl PoolBuilder {
     pub fn new() -> Self {
         PoolBuilder {
             modules: Vec::new(),
+            grants: Grants::none(),
+            cache_dir: None,
             workers: None,
             concurrency: None,
             queue_capacity: None,
@@ -83,25 +88,6 @@ impl PoolBuilder {
         self
     }
 
-    /// Gives the arguments, a tuple, of the initializer of the module added last.
-    ///
-    /// They travel as JSON: anything that serde serializes the way [`Pool::json_task`] takes it.
-    pub fn init_args(mut self, args: impl Serialize) -> Self {
-        if let Some(module) = self.modules.last_mut() {
-            module.init_args = Some(tuple_of_args(args));
-        }
-        self
-    }
-
-    /// Names an exported function of the module added last that runs once in each new sandbox, for modules
-    /// without `#[init]`.
-    pub fn initializer(mut self, task: impl Into<String>, args: impl Serialize) -> Self {
-        if let Some(module) = self.modules.last_mut() {
-            module.initializer = Some(task.into());
-        }
-        self.init_args(args)
-    }
-
     /// Sets what a sandbox may use up.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
@@ -120,11 +106,11 @@ impl PoolBuilder {
         self
     }
 
-    /// Starts the workers and opens one sandbox of each module, so that bad settings and failing
-    /// initializers show here.
+    /// Takes the snapshots, starts the workers and opens one sandbox of each module, so that bad settings and
+    /// failing initializers show here.
     ///
     /// # Errors
-    /// [`PoolError::BadSetting`] or [`PoolError::CannotOpen`].
+    /// [`PoolError::BadSetting`], [`PoolError::CannotSnapshot`] or [`PoolError::CannotOpen`].
     pub async fn build(mut self) -> Result<Pool, PoolError> {
         let workers = in_range("workers", self.workers.unwrap_or_else(default_workers), 1, 4096)?;
         let concurrency = in_range(
@@ -163,7 +149,7 @@ impl PoolBuilder {
     }
 
     async fn open_shop(
-        self,
+        mut self,
         concurrency: usize,
         teller: &Teller,
     ) -> Result<(Workshop, Vec<String>), PoolError> {
@@ -174,7 +160,9 @@ impl PoolBuilder {
             .map_err(|error| bad("workers", format!("the engine does not start: {error:#}")))?;
         let names: Vec<String> = self.modules.iter().map(|setting| setting.name.clone()).collect();
         let mut blueprints = Vec::new();
-        for (index, setting) in self.modules.iter().enumerate() {
+        for (index, setting) in self.modules.iter_mut().enumerate() {
+            setting.grants = self.grants.clone();
+            setting.cache_dir = self.cache_dir.clone();
             if names[..index].contains(&setting.name) {
                 return Err(bad("module", format!("two modules are called `{}`", setting.name)));
             }
@@ -219,7 +207,7 @@ fn start(
 }
 
 /// Runs a listener on a thread of its own until the pool ends.
-fn listen(teller: &Teller, mut listener: Box<dyn FnMut(Event) + Send>) -> Result<(), PoolError> {
+pub(crate) fn listen(teller: &Teller, mut listener: Box<dyn FnMut(Event) + Send>) -> Result<(), PoolError> {
     let mut events = teller.listen();
     let run = move || {
         while let Some(event) = events.blocking_next() {

@@ -2,6 +2,8 @@
 
 pub(crate) mod setting;
 pub(crate) mod builder;
+pub(crate) mod before_calls;
+pub(crate) mod snapshot;
 pub(crate) mod handle;
 pub(crate) mod reports;
 pub(crate) mod task;

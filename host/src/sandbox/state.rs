@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use wasmtime::component::{GuestTaskId, ResourceTable};
 use wasmtime::{StoreContextMut, UpdateDeadline};
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use crate::call::AttemptId;
 use crate::dispatch::Reply;
@@ -38,9 +38,10 @@ pub(crate) struct SandboxState {
 }
 
 impl SandboxState {
-    pub(crate) fn new(teller: Teller, limits: &Limits, pulse: Arc<Pulse>) -> Self {
+    /// Makes the state of a new store, whose guest has what `wasi` gives it and talks to `teller`.
+    pub(crate) fn new(teller: Teller, limits: &Limits, pulse: Arc<Pulse>, mut wasi: WasiCtxBuilder) -> Self {
         let output = OutputDesk::new(teller, limits.guest_output_bytes);
-        let wasi = WasiCtx::builder()
+        let wasi = wasi
             .stdout(output.stream(GuestStream::Stdout))
             .stderr(output.stream(GuestStream::Stderr))
             .build();
@@ -61,6 +62,11 @@ impl SandboxState {
         self.is_open = true;
         self.output.set_writer(None);
         self.output.finish(None);
+    }
+
+    /// Returns true if the guest holds nothing of the host's: no file, no stream.
+    pub(crate) fn holds_nothing(&self) -> bool {
+        self.table.is_empty()
     }
 
     /// Returns true if the running guest code has been busy for nobody for too long.
