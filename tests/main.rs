@@ -12,6 +12,7 @@ mod capacity;
 mod ends;
 mod cancel;
 mod init;
+mod snapshots;
 mod lost;
 mod output;
 mod events;

@@ -6,6 +6,7 @@
 
 // Words: what everybody talks about.
 mod limits;
+mod grants;
 mod call;
 mod outcome;
 mod error;
@@ -26,6 +27,7 @@ mod pool;
 pub use crate::call::{AttemptId, CallId, Isolation, WorkerId};
 pub use crate::error::{CallError, PoolError, Refused};
 pub use crate::event::{Event, Events, GuestStream, Lagged, RetireReason};
+pub use crate::grants::Grants;
 pub use crate::limits::Limits;
 pub use crate::module::{
     ModuleError, ModuleLoader, ParamInfo, RetryAttribute, TaskInfo, TaskKind, TaskModule, TimeoutAttribute,
@@ -35,6 +37,7 @@ pub use crate::outcome::{CallReport, Failure, Outcome, TaskError, Trap};
 pub use crate::pool::builder::PoolBuilder;
 pub use crate::pool::handle::CallHandle;
 pub use crate::pool::reports::Reports;
+pub use crate::pool::snapshot::SnapshotMaker;
 pub use crate::pool::staff::Workers;
 pub use crate::pool::task::Task;
 pub use crate::pool::{Pool, Stats};

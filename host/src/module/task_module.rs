@@ -33,6 +33,8 @@ const MOST_NAMES_LISTED: usize = 20;
 #[derive(Clone)]
 pub struct TaskModule {
     contents: Arc<Contents>,
+    /// Its tasks, which may be fewer than those of its component.
+    tasks: Arc<[TaskInfo]>,
 }
 
 /// What a load found out.
@@ -42,7 +44,6 @@ pub(crate) struct Contents {
     pub(crate) bytes: Vec<u8>,
     pub(crate) artifact: Artifact,
     pub(crate) was_cached: bool,
-    pub(crate) tasks: Vec<TaskInfo>,
     pub(crate) imports: Vec<String>,
     pub(crate) needs_concurrency: bool,
     pub(crate) docs: Option<String>,
@@ -52,8 +53,13 @@ pub(crate) struct Contents {
 }
 
 impl TaskModule {
-    pub(crate) fn new(contents: Contents) -> Self {
-        Self { contents: Arc::new(contents) }
+    pub(crate) fn new(contents: Contents, tasks: Vec<TaskInfo>) -> Self {
+        Self { contents: Arc::new(contents), tasks: tasks.into() }
+    }
+
+    /// Returns the same module with only some of its tasks to be seen.
+    pub(crate) fn with_tasks(&self, tasks: Vec<TaskInfo>) -> Self {
+        Self { contents: self.contents.clone(), tasks: tasks.into() }
     }
 
     /// Its name: what the loader was given, else the file's name without its ending, else `module`.
@@ -73,7 +79,7 @@ impl TaskModule {
 
     /// Its tasks in the component's order, initializer and snapshot function included.
     pub fn tasks(&self) -> &[TaskInfo] {
-        &self.contents.tasks
+        &self.tasks
     }
 
     /// Returns the task of this name; [`unknown_task`](Self::unknown_task) helps where there is none.
@@ -162,7 +168,7 @@ impl TaskModule {
     pub(crate) fn component_on(&self, engine: &Engine) -> Result<Component, ModuleError> {
         let Contents { artifact, bytes, .. } = &*self.contents;
         match artifact.component_on(engine) {
-            Err(_) if artifact.is_gone() => artifact::compile_on(bytes, engine),
+            Err(_) if artifact.is_file() => artifact::compile_on(bytes, engine),
             answer => answer.map_err(artifact::refused),
         }
     }

@@ -1,18 +1,19 @@
 //! How a pool is set up. Every setting is checked once, in `build`, and the complaint names it.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use serde::Serialize;
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::call::Isolation;
 use crate::dispatch::Queue;
 use crate::error::PoolError;
 use crate::event::{Event, Teller};
+use crate::grants::Grants;
 use crate::limits::Limits;
 use crate::module::TaskModule;
 use crate::pool::replace::Replacements;
-use crate::pool::setting::{ModuleSetting, bad, in_range, tuple_of_args};
+use crate::pool::setting::{ModuleSetting, bad, in_range};
 use crate::pool::staff::StaffSetting;
 use crate::pool::{Pool, PoolInner};
 use crate::sandbox::engine::PoolEngine;
@@ -33,7 +34,9 @@ const ENOUGH_ADDRESS_SPACE_BYTES: u64 = 1 << 40;
 /// Sets up a [`Pool`].
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct PoolBuilder {
-    modules: Vec<ModuleSetting>,
+    pub(crate) modules: Vec<ModuleSetting>,
+    pub(crate) grants: Grants,
+    pub(crate) cache_dir: Option<PathBuf>,
     pub(crate) staff: StaffSetting,
     queue_capacity: Option<usize>,
     event_backlog: usize,
@@ -52,6 +55,8 @@ impl PoolBuilder {
     pub fn new() -> Self {
         PoolBuilder {
             modules: Vec::new(),
+            grants: Grants::none(),
+            cache_dir: None,
             staff: StaffSetting::default(),
             queue_capacity: None,
             event_backlog: DEFAULT_EVENT_BACKLOG,
@@ -73,25 +78,6 @@ impl PoolBuilder {
         self
     }
 
-    /// Gives the arguments, a tuple, of the initializer of the module added last.
-    ///
-    /// They travel as JSON: anything that serde serializes the way [`Pool::json_task`] takes it.
-    pub fn init_args(mut self, args: impl Serialize) -> Self {
-        if let Some(module) = self.modules.last_mut() {
-            module.init_args = Some(tuple_of_args(args));
-        }
-        self
-    }
-
-    /// Names an exported function of the module added last that runs once in each new sandbox, for modules
-    /// without `#[init]`.
-    pub fn initializer(mut self, task: impl Into<String>, args: impl Serialize) -> Self {
-        if let Some(module) = self.modules.last_mut() {
-            module.initializer = Some(task.into());
-        }
-        self.init_args(args)
-    }
-
     /// Sets what a sandbox may use up.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
@@ -110,17 +96,21 @@ impl PoolBuilder {
         self
     }
 
-    /// Starts the workers and opens one sandbox of each module, so that bad settings and failing
-    /// initializers show here.
+    /// Takes the snapshots, starts the workers and opens one sandbox of each module, so that bad settings and
+    /// failing initializers show here.
     ///
     /// # Errors
-    /// [`PoolError::BadSetting`] or [`PoolError::CannotOpen`].
+    /// [`PoolError::BadSetting`], [`PoolError::CannotSnapshot`] or [`PoolError::CannotOpen`].
     pub async fn build(mut self) -> Result<Pool, PoolError> {
         let staffing = self.staff.staffing()?;
         let concurrency = self.staff.concurrency.unwrap_or_else(|| self.default_concurrency());
         let concurrency = in_range("concurrency", concurrency, 1, 1 << 20)?;
         let twice = staffing.most.saturating_mul(concurrency).saturating_mul(2).clamp(64, 1 << 24);
         let capacity = in_range("queue_capacity", self.queue_capacity.unwrap_or(twice), 1, 1 << 24)?;
+        for setting in &mut self.modules {
+            setting.grants = self.grants.clone();
+            setting.cache_dir = self.cache_dir.clone();
+        }
         let teller = Teller::new(in_range("event_backlog", self.event_backlog, 1, 1 << 24)?);
         if let Some(listener) = self.on_event.take() {
             listen(&teller, listener)?;
@@ -178,22 +168,17 @@ impl PoolBuilder {
             }
             let blueprint = setting.draw(&engine, &self.limits, teller).await?;
             if isolation == Isolation::Fresh && blueprint.has_initializer() {
-                warn_of_fresh_initializers(&blueprint.name, teller);
+                let module = blueprint.name.clone();
+                tracing::warn!(
+                    "module `{module}` runs its initializer before every call; a snapshot would run once"
+                );
+                teller.tell(|| Event::InitializedForEachCall { module });
             }
             modules.push(ModuleDesk::new(blueprint, isolation));
         }
         let (queue, teller) = (Arc::new(Queue::new(staffing.least)), teller.clone());
         Ok(Workshop { queue, modules, staffing, concurrency, recycling, teller, engine })
     }
-}
-
-/// Tells that every call pays for what a snapshot would do once.
-fn warn_of_fresh_initializers(module: &Arc<str>, teller: &Teller) {
-    let text = format!(
-        "module `{module}` runs its initializer before every call, because isolation is fresh; a snapshot would run once"
-    );
-    tracing::warn!("{text}");
-    teller.tell(|| Event::Warned { module: module.clone(), text });
 }
 
 /// Adds what to do where the system gives a process too few addresses.
@@ -211,7 +196,7 @@ fn with_remedy(reason: String) -> String {
 }
 
 /// Runs a listener on a thread of its own until the pool ends.
-fn listen(teller: &Teller, mut listener: Box<dyn FnMut(Event) + Send>) -> Result<(), PoolError> {
+pub(crate) fn listen(teller: &Teller, mut listener: Box<dyn FnMut(Event) + Send>) -> Result<(), PoolError> {
     let mut events = teller.listen();
     let run = move || {
         while let Some(event) = events.blocking_next() {

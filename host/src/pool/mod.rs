@@ -3,8 +3,10 @@
 pub(crate) mod setting;
 pub(crate) mod staff;
 pub(crate) mod builder;
+pub(crate) mod before_calls;
 mod during_calls;
 mod replace;
+pub(crate) mod snapshot;
 pub(crate) mod handle;
 pub(crate) mod reports;
 pub(crate) mod task;

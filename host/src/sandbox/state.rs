@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use wasmtime::component::{GuestTaskId, ResourceTable};
 use wasmtime::{ResourceLimiter, StoreContextMut, UpdateDeadline};
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use crate::call::AttemptId;
 use crate::dispatch::Reply;
@@ -28,6 +28,7 @@ impl MemoryMeter {
 }
 
 /// Reads the meter's numbers off the engine's questions, and never says no.
+#[derive(Default)]
 struct MemoryReader {
     meter: Arc<MemoryMeter>,
     last_growth: usize,
@@ -74,9 +75,10 @@ pub(crate) struct SandboxState {
 }
 
 impl SandboxState {
-    pub(crate) fn new(teller: Teller, limits: &Limits, pulse: Arc<Pulse>, meter: Arc<MemoryMeter>) -> Self {
+    /// Makes the state of a new store, whose guest has what `wasi` gives it and talks to `teller`.
+    pub(crate) fn new(teller: Teller, limits: &Limits, pulse: Arc<Pulse>, mut wasi: WasiCtxBuilder) -> Self {
         let output = OutputDesk::new(teller, limits.guest_output_bytes);
-        let wasi = WasiCtx::builder()
+        let wasi = wasi
             .stdout(output.stream(GuestStream::Stdout))
             .stderr(output.stream(GuestStream::Stderr))
             .build();
@@ -86,11 +88,17 @@ impl SandboxState {
             output,
             roster: Roster::default(),
             pulse,
-            memory: MemoryReader { meter, last_growth: 0 },
+            memory: MemoryReader::default(),
             ticks_since_yield: 0,
             ticks_left_over: 0,
             is_open: false,
         }
+    }
+
+    /// Has the guest's memory shown on `meter`.
+    pub(crate) fn metered(mut self, meter: Arc<MemoryMeter>) -> Self {
+        self.memory.meter = meter;
+        self
     }
 
     /// Returns who hears of memories that grow.
@@ -103,6 +111,11 @@ impl SandboxState {
         self.is_open = true;
         self.output.set_writer(None);
         self.output.finish(None);
+    }
+
+    /// Returns true if the guest holds nothing of the host's: no file, no stream.
+    pub(crate) fn holds_nothing(&self) -> bool {
+        self.table.is_empty()
     }
 
     /// Returns true if the running guest code has been busy for nobody for too long.

@@ -103,10 +103,20 @@ impl Narrator {
         }
     }
 
-    /// Returns what `-v` or `-vv` says about an event.
+    /// Returns what is said about an event, most of it only with `-v` or `-vv`.
     fn told(&self, event: &Event) -> Option<String> {
-        if let Event::Warned { text, .. } = event {
-            return Some(format!("warning: {text}"));
+        match event {
+            Event::SnapshotRefused { module, reason } => {
+                return Some(format!(
+                    "module `{module}` cannot be snapshotted, so the function runs in each sandbox: {reason}"
+                ));
+            }
+            Event::InitializedForEachCall { module } => {
+                return Some(format!(
+                    "module `{module}` runs its initializer before every call, as --isolation is fresh; a snapshot would run once"
+                ));
+            }
+            _ => {}
         }
         if self.verbosity == 0 {
             return None;
