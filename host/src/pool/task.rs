@@ -75,7 +75,7 @@ where
     ///
     /// # Cancel safety
     /// Dropping the future withdraws the call.
-    pub fn call(&self, args: In) -> impl Future<Output = Result<Out, CallError<E>>> + Send + 'static {
+    pub fn call(&self, args: In) -> impl Future<Output = Result<Out, CallError<E>>> + Send + use<In, Out, E> {
         let task = self.clone();
         async move {
             let permits = task.inner.pool.inner.scheduler.permits.clone();

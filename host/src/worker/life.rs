@@ -50,6 +50,15 @@ pub(crate) async fn live(
     let begun = Instant::now();
     let opened = door.blueprint.open(pulse, door.memory.clone()).await;
     drop(awaited);
+    if opened.is_ok() {
+        door.note_open();
+        shop.modules[door.place.module].note_opened();
+        shop.teller.tell(|| Event::SandboxOpened {
+            module: door.blueprint.name.clone(),
+            worker: door.place.worker,
+            took: begun.elapsed(),
+        });
+    }
     if let Some(hears) = first {
         // Nobody listens any more if the pool's builder has been dropped.
         let _ = hears.send(opened.as_ref().map(|_| ()).map_err(String::clone));
@@ -58,13 +67,6 @@ pub(crate) async fn live(
         Ok(sandbox) => sandbox,
         Err(reason) => return Ended { door, how: Err(reason) },
     };
-    door.note_open();
-    shop.modules[door.place.module].note_opened();
-    shop.teller.tell(|| Event::SandboxOpened {
-        module: door.blueprint.name.clone(),
-        worker: door.place.worker,
-        took: begun.elapsed(),
-    });
     let reason = sandbox.serve(&door).await;
     Ended { door, how: Ok(reason) }
 }

@@ -8,7 +8,7 @@ use anyhow::{Context, anyhow, bail};
 use serde_json::Value;
 use wasmpool::{Pool, PoolBuilder, PoolError, TaskInfo, TaskModule, Workers};
 
-use crate::args::{GuestOutput, PoolArgs};
+use crate::args::PoolArgs;
 use crate::guest_output::{AllShown, Narrator, Style};
 use crate::inputs::{LineKind, contents};
 use crate::talk::Talk;
