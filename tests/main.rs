@@ -14,6 +14,7 @@ mod cancel;
 mod init;
 mod isolation;
 mod recycling;
+mod slots;
 mod replacement;
 mod interleavings;
 mod snapshots;

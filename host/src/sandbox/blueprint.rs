@@ -12,7 +12,7 @@ use crate::event::Teller;
 use crate::grants::Grants;
 use crate::limits::Limits;
 use crate::module::{TaskKind, TaskModule};
-use crate::sandbox::forerunner::{Forerunner, how_it_trapped};
+use crate::sandbox::forerunner::{Forerunner, why_not_instantiated};
 use crate::sandbox::imports::linker;
 use crate::sandbox::state::{MemoryMeter, Pulse, SandboxState, on_epoch};
 use crate::sandbox::wasi::context_with;
@@ -178,7 +178,7 @@ impl Blueprint {
         store.set_hostcall_fuel(HOST_COPY_BYTES);
         match self.pre.instantiate_async(&mut store).await {
             Ok(instance) => Ok(Sandbox { store, instance }),
-            Err(error) => Err(how_it_trapped(&mut store, "the module's start", &error)),
+            Err(error) => Err(why_not_instantiated(&mut store, &error)),
         }
     }
 }

@@ -4,8 +4,8 @@
 
 use std::fmt;
 
-use wasmtime::Store;
 use wasmtime::component::{Component, Func, Instance, Val};
+use wasmtime::{Store, WasmBacktrace};
 
 use crate::module::{TaskInfo, TaskModule};
 use crate::sandbox::blame::trap_report;
@@ -72,6 +72,14 @@ impl Forerunner {
             _ => Ok(()),
         }
     }
+}
+
+/// Says why no instance came to be: guest code trapped, or there was no room for it.
+pub(crate) fn why_not_instantiated(store: &mut Store<SandboxState>, error: &wasmtime::Error) -> String {
+    if error.is::<WasmBacktrace>() {
+        return how_it_trapped(store, "the module's start", error);
+    }
+    format!("the module cannot be instantiated: {error:#}")
 }
 
 /// Says how `what` trapped, with the guest's own panic message.
