@@ -11,6 +11,7 @@ use std::thread;
 use futures::FutureExt;
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
+use wasmparser::{Parser, Payload};
 use wasmtime::component::{Component, ComponentNamedList, Instance, Lift, WasmList};
 use wasmtime::{Engine, Store};
 use wasmtime_wizer::{ComponentContext, ComponentInstanceState, Wizer};
@@ -83,7 +84,8 @@ impl SnapshotRun {
     /// Takes the snapshot; blocks. Ends early when `unwanted` does.
     fn take(&self, unwanted: oneshot::Receiver<()>) -> Result<Taken, Untaken> {
         let mut wizer = Wizer::new();
-        wizer.init_func(self.function.task.name()).keep_init_func(false);
+        let name = self.function.task.name();
+        wizer.init_func(name).keep_init_func(is_core_export(self.module.bytes(), name));
         let (context, instrumented) =
             wizer.instrument_component(self.module.bytes()).map_err(|error| refused(&error))?;
         let failed = |error: &dyn std::fmt::Display| Untaken::Failed(error.to_string());
@@ -151,6 +153,15 @@ async fn instantiate(store: &mut Store<SandboxState>, component: &Component) -> 
     refuse_secure_random(&mut linker).map_err(|error| format!("{error:#}"))?;
     let instantiated = linker.instantiate_async(&mut *store, component).await;
     instantiated.map_err(|error| how_it_trapped(store, "the module's start", &error))
+}
+
+/// Returns true if a core module in a component exports this name. Then the component goes on exporting it too:
+/// where Wizer takes an export away, it takes it from core modules as well, which others may need it of.
+fn is_core_export(bytes: &[u8], name: &str) -> bool {
+    Parser::new(0).parse_all(bytes).flatten().any(|payload| match payload {
+        Payload::ExportSection(exports) => exports.into_iter().flatten().any(|export| export.name == name),
+        _ => false,
+    })
 }
 
 fn refused(error: &wasmtime::Error) -> Untaken {

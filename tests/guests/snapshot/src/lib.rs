@@ -78,6 +78,13 @@ mod snapshot {
         table.numbers.get(at as usize).copied()
     }
 
+    /// One number of the table, after `ms` milliseconds.
+    pub async fn lookup_later(table: &Table, at: u32, ms: u32) -> Option<u64> {
+        let found = lookup(table, at);
+        time::sleep(Duration::from_millis(ms.into())).await;
+        found
+    }
+
     /// How many numbers `open` saw in the table.
     pub fn seen_by_init(session: &Session) -> u32 {
         session.numbers as u32
@@ -111,6 +118,11 @@ mod snapshot {
     /// Reads a file.
     pub fn read(path: String) -> Result<String, Error> {
         std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))
+    }
+
+    /// Writes a file.
+    pub fn write(path: String) -> Result<(), Error> {
+        std::fs::write(&path, "written").with_context(|| format!("cannot write {path}"))
     }
 
     /// A variable of the environment.
