@@ -20,7 +20,7 @@ use crate::error::PoolError;
 use crate::event::{Event, Events};
 use crate::module::{TaskInfo, TaskModule};
 use crate::pool::builder::PoolBuilder;
-use crate::pool::replace::Replacements;
+use crate::pool::setting::Replacements;
 use crate::pool::task::Task;
 use crate::sandbox::blueprint::Blueprint;
 use crate::sandbox::invoke::{TaskArgs, TaskValue};

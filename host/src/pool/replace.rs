@@ -3,16 +3,9 @@
 use std::sync::Arc;
 
 use crate::error::PoolError;
-use crate::limits::Limits;
 use crate::module::TaskModule;
 use crate::pool::Pool;
 use crate::pool::setting::{ModuleSetting, bad};
-
-/// What a new module is set up with: what its predecessor was. One is replaced at a time.
-pub(crate) struct Replacements {
-    pub(crate) modules: Vec<ModuleSetting>,
-    pub(crate) limits: Limits,
-}
 
 impl Pool {
     /// Replaces a module by another, under load: sandboxes of the new one are opened for all calls that have not

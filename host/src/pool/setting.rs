@@ -32,6 +32,12 @@ pub(crate) struct ModuleSetting {
     pub(crate) cache_dir: Option<PathBuf>,
 }
 
+/// What a new module is set up with: what its predecessor was. One is replaced at a time.
+pub(crate) struct Replacements {
+    pub(crate) modules: Vec<ModuleSetting>,
+    pub(crate) limits: Limits,
+}
+
 /// How a module's snapshot is to be taken.
 #[derive(Clone, Default)]
 pub(crate) struct SnapshotSetting {
