@@ -9,7 +9,7 @@ use wasmpool::{Event, Isolation, Pool, RetireReason};
 
 use crate::command_support::{end_of, wasmpool};
 use crate::guests::component;
-use crate::support::{COUNTER, SYNC_ONLY, bounded, builder, find_event, rest_of};
+use crate::support::{COUNTER, STATEFUL, SYNC_ONLY, bounded, builder, find_event, rest_of};
 
 /// A sandbox's name, and how many calls it has seen.
 type Visit = (u64, u32);
@@ -72,6 +72,35 @@ async fn exclusive_calls_that_block_their_sandbox_do_not_wait_for_each_other() {
     // One after the other they would take more than three seconds.
     assert!(begun.elapsed().as_millis() < 3_000, "{:?}", begun.elapsed());
     pool.close().await;
+}
+
+#[tokio::test]
+async fn fresh_calls_wait_side_by_side_for_initializers_that_wait() {
+    let builder = builder(STATEFUL, 1, 8).await.isolation(Isolation::Fresh).init_args(("ok", 300));
+    let pool = builder.build().await.expect("the guest opens");
+    let count = pool.task::<(), u32>("count").expect("a task");
+    let begun = std::time::Instant::now();
+    let counts = bounded("all calls", join_all((0..16).map(|_| count.call(())))).await;
+    assert!(counts.into_iter().all(|count| count.expect("a count") == 1));
+    // One after the other they would wait for almost five seconds.
+    assert!(begun.elapsed().as_millis() < 3_000, "{:?}", begun.elapsed());
+    pool.close().await;
+}
+
+#[tokio::test]
+async fn what_waits_behind_a_call_that_blocks_its_sandbox_is_served_elsewhere() {
+    // The second call of a sandbox is its last, so that the door is closed when the first one blocks.
+    let builder = builder(COUNTER, 1, 8).await.isolation(Isolation::Shared).recycle_after(2);
+    let pool = builder.build().await.expect("the guest opens");
+    let block = pool.task::<(u32,), Visit>("block").expect("a task");
+    let visit = pool.task::<(), Visit>("visit").expect("a task");
+    let mut events = pool.events();
+    let blocking = block.submit((60_000,));
+    find_event(&mut events, "the start", |event| matches!(event, Event::AttemptStarted { .. }).then_some(()))
+        .await;
+    bounded("a call", visit.call(())).await.expect("a visit");
+    assert!(!blocking.is_finished());
+    pool.abort().await;
 }
 
 #[tokio::test]

@@ -106,10 +106,16 @@ impl Worker {
         let mut left = Vec::new();
         for id in self.lobby.take_called() {
             let Some(door) = self.doors.get(&id).cloned() else { continue };
-            if door.loop_came_by() || door.closing().is_some() {
+            if door.loop_came_by() {
                 continue;
             }
-            let is_held_up = door.was_polled_in(self.round.get());
+            // One that is not open yet holds up nobody else.
+            let is_held_up = door.is_open() && door.was_polled_in(self.round.get());
+            if is_held_up && door.closing().is_some() {
+                // Nobody else comes to this door, so nobody has to wait for it.
+                self.hand_back(door.take_waiting());
+                continue;
+            }
             if is_held_up && door.abandoned() > 0 {
                 self.retire(&door, RetireReason::Stuck);
                 continue;
@@ -146,6 +152,9 @@ impl Worker {
     /// replaced.
     pub(super) fn look_around(&mut self) {
         let now = Instant::now();
+        if self.lobby.awaited() > 0 {
+            self.had_work_at = now;
+        }
         let staffing = self.shop.staffing;
         let leave = (!staffing.is_permanent(self.id)).then_some(staffing.idle);
         let look_away = [self.shop.recycling.longest_look_away(), leave].into_iter().flatten().min();
