@@ -25,7 +25,7 @@ impl PoolBuilder {
     }
 
     /// Names an exported function of the module added last that runs once in each new sandbox, for modules
-    /// without `#[init]`.
+    /// without `#[init]`. If it is the one marked `#[snapshot]`, no snapshot is taken.
     pub fn initializer(mut self, task: impl Into<String>, args: impl Serialize) -> Self {
         self.last_module(|module| module.initializer = Some(task.into()));
         self.init_args(args)

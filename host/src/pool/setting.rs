@@ -159,12 +159,16 @@ impl ModuleSetting {
     ) -> Result<Option<SnapshotRun>, PoolError> {
         let setting = &self.snapshot;
         let info = self.chosen(setting.function.as_deref(), self.module.snapshot_function(), &SNAPSHOT)?;
+        if let (Some(info), Some(initializer)) = (info, &self.initializer)
+            && info.name() == initializer
+        {
+            let is_wanted = setting.function.is_some() || setting.args.is_some();
+            let twice = || bad("snapshot", format!("`{initializer}` is the initializer already"));
+            return if is_wanted { Err(twice()) } else { Ok(None) };
+        }
         let Some(function) = self.fitted(info, setting.args.as_ref(), &SNAPSHOT, Role::Snapshot)? else {
             return Ok(None);
         };
-        if self.initializer.as_deref() == Some(function.task.name()) {
-            return Err(bad("snapshot", format!("`{}` is the initializer already", function.task.name())));
-        }
         expect_folders("snapshot_grants", &setting.grants)?;
         Ok(Some(SnapshotRun {
             module: self.module.clone(),

@@ -199,6 +199,10 @@ fn with_forerunner(
         }
         bail!("{arg_flag}: module `{}` has no {role}; name a function with {name_flag}", module.name());
     };
+    if named.is_none() && texts.is_empty() && args.init.as_deref() == Some(function.name()) {
+        // A snapshot function that is to run in each sandbox makes no snapshot.
+        return Ok(builder);
+    }
     let signature = function.signature();
     if texts.len() != function.params().len() {
         let (wanted, given) = (function.params().len(), texts.len());
