@@ -144,7 +144,10 @@ impl ModuleSetting {
 
     /// Finds the initializer and fits its arguments to its parameters.
     fn checked_initializer(&self) -> Result<Option<Forerunner>, PoolError> {
-        let info = self.chosen(self.initializer.as_deref(), self.module.initializer(), &INITIALIZER)?;
+        // One that makes the snapshot has run by then.
+        let makes_snapshot = |info: &&TaskInfo| self.snapshot.function.as_deref() == Some(info.name());
+        let marked = self.module.initializer().filter(|info| !makes_snapshot(info));
+        let info = self.chosen(self.initializer.as_deref(), marked, &INITIALIZER)?;
         self.fitted(info, self.init_args.as_ref(), &INITIALIZER, Role::Initializer)
     }
 
