@@ -8,7 +8,7 @@ use std::time::Duration;
 use wasmpool::{CallError, Event, Grants, Limits, Pool, PoolBuilder, PoolError, SnapshotMaker, TaskModule};
 
 use crate::guests::module;
-use crate::support::{BASICS, SNAPSHOT, bounded, builder, failure_of};
+use crate::support::{BASICS, SNAPSHOT, STATEFUL, bounded, builder, failure_of};
 
 /// Everything that was told, as far as it has been heard.
 type Told = Arc<Mutex<Vec<Event>>>;
@@ -327,4 +327,21 @@ async fn a_kept_snapshot_that_is_damaged_or_gone_is_taken_again() {
 fn first_file(folder: &Path) -> std::path::PathBuf {
     let mut files = std::fs::read_dir(folder).expect("a folder");
     files.next().expect("a file").expect("a file").path()
+}
+
+#[tokio::test]
+async fn a_function_marked_for_one_time_can_be_named_for_the_other() {
+    let (initialized, told) = listened(SNAPSHOT, 1).await;
+    let pool = initialized.initializer("load", ("small",)).build();
+    let pool = bounded("build", pool).await.expect("it opens");
+    let lookup = pool.task::<(u32,), Option<u64>>("lookup").expect("a task");
+    let spoil = pool.task::<(), u32>("spoil").expect("a task");
+    failure_of(bounded("spoil", spoil.call(())).await);
+    assert_eq!(bounded("lookup", lookup.call((7,))).await.expect("a number"), Some(7));
+    assert_eq!(loads(pool, &told).await, 2, "once in each sandbox");
+    let snapshot = builder(STATEFUL, 2, 4).await.snapshot("open", ("ok", 0u32)).snapshot_required(true);
+    let pool = bounded("build", snapshot.build()).await.expect("it opens");
+    let mode = pool.task::<(), String>("mode").expect("a task");
+    assert_eq!(bounded("mode", mode.call(())).await.expect("a mode"), "ok");
+    bounded("close", pool.close()).await;
 }
