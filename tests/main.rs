@@ -13,6 +13,7 @@ mod ends;
 mod cancel;
 mod init;
 mod snapshots;
+mod snapshot_refused;
 mod snapshot_memory;
 mod lost;
 mod output;

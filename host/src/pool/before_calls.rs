@@ -18,7 +18,7 @@ impl PoolBuilder {
 
     /// Gives the arguments, a tuple, of the initializer of the module added last.
     ///
-    /// They travel as JSON: anything that serde serializes the way [`Pool::json_task`] takes it.
+    /// They travel as JSON: anything that serde serializes the way [`Pool::json_task`](crate::Pool::json_task) takes it.
     pub fn init_args(mut self, args: impl Serialize) -> Self {
         self.last_module(|module| module.init_args = Some(tuple_of_args(args)));
         self
