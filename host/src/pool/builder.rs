@@ -16,6 +16,7 @@ use crate::pool::{Pool, PoolInner};
 use crate::sandbox::engine::PoolEngine;
 use crate::scheduler::calls::Scheduler;
 use crate::scheduler::ledger::Ledger;
+use crate::tally::Tally;
 use crate::worker::openings::Openings;
 use crate::worker::thread::WorkerThread;
 use crate::worker::workshop::Workshop;
@@ -139,12 +140,14 @@ impl PoolBuilder {
         if let Some(listener) = self.on_event.take() {
             listen(&teller, listener)?;
         }
-        let (shop, names) = self.open_shop(concurrency, &teller).await?;
+        let tally = Tally::of(workers);
+        let (shop, names) = self.open_shop(concurrency, &teller, &tally).await?;
         let scheduler = Arc::new(Scheduler {
             queue: shop.queue.clone(),
             ledger: Ledger::open(),
             permits: Arc::new(Semaphore::new(capacity)),
             teller,
+            tally,
         });
         let (pool, first) = start(scheduler, shop, workers)?;
         for (name, opened) in names.into_iter().zip(first) {
@@ -166,6 +169,7 @@ impl PoolBuilder {
         self,
         concurrency: usize,
         teller: &Teller,
+        tally: &Arc<Tally>,
     ) -> Result<(Workshop, Vec<String>), PoolError> {
         if self.modules.is_empty() {
             return Err(bad("module", "a pool needs at least one module"));
@@ -182,8 +186,8 @@ impl PoolBuilder {
         }
         let openings = Openings::of(blueprints.len());
         let queue = Arc::new(Queue::new());
-        let teller = teller.clone();
-        Ok((Workshop { queue, blueprints, openings, concurrency, teller, engine }, names))
+        let (teller, tally) = (teller.clone(), tally.clone());
+        Ok((Workshop { queue, blueprints, openings, concurrency, teller, tally, engine }, names))
     }
 }
 

@@ -23,6 +23,7 @@ use crate::sandbox::blame::trap_report;
 use crate::sandbox::blueprint::Sandbox;
 use crate::sandbox::invoke::{Broken, Job};
 use crate::sandbox::state::{Abandoned, Resident, SandboxState};
+use crate::tally::sandboxes::CountedSandbox;
 
 /// How long the calls of a closed sandbox may go on beside one that nobody awaits and that may hold them up.
 const DRAIN_LIMIT: Duration = Duration::from_secs(10);
@@ -48,11 +49,13 @@ pub(crate) struct Door {
     waker: RefCell<Option<Waker>>,
     /// Of whoever waits outside for the sandbox to be done.
     outside_waker: RefCell<Option<Waker>>,
+    /// The sandbox, as long as it or its worker has to do with this door.
+    pub(crate) counted: CountedSandbox,
 }
 
 impl Door {
     /// Opens a door of a worker, who is told by `bell` of calls that are withdrawn.
-    pub(crate) fn new(module: usize, worker: WorkerId, bell: Arc<Bell>) -> Rc<Self> {
+    pub(crate) fn new(module: usize, worker: WorkerId, bell: Arc<Bell>, counted: CountedSandbox) -> Rc<Self> {
         Rc::new(Door {
             module,
             worker,
@@ -66,6 +69,7 @@ impl Door {
             polled_in: Cell::new(0),
             waker: RefCell::default(),
             outside_waker: RefCell::default(),
+            counted,
         })
     }
 
@@ -94,6 +98,7 @@ impl Door {
     /// Lets nobody in any more; the sandbox ends when its last awaited call has.
     pub(crate) fn close(&self) {
         self.closing.set(true);
+        self.counted.takes_no_more_calls();
         self.call_the_loop();
     }
 

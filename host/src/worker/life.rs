@@ -44,6 +44,7 @@ pub(crate) async fn live(
         Err(reason) => return Ended { door, how: Err(reason) },
     };
     shop.openings.succeeded(door.module);
+    door.counted.opened();
     shop.teller.tell(|| Event::SandboxOpened {
         module: blueprint.name.clone(),
         worker,

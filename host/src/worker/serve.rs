@@ -181,7 +181,7 @@ impl Worker {
 
     /// Begins to open a sandbox; its calls can come to the door meanwhile.
     fn open_sandbox(&mut self, module: usize, first: Option<FirstOpening>) -> Rc<Door> {
-        let door = Door::new(module, self.id, self.bell.clone());
+        let door = Door::new(module, self.id, self.bell.clone(), self.shop.tally.count_sandbox(self.id));
         let life =
             live(self.shop.clone(), self.id, door.clone(), self.pulse.clone(), self.opening.clone(), first);
         self.opening.set(self.opening.get() + 1);
@@ -213,15 +213,18 @@ impl Worker {
     }
 
     fn tell_retired(&self, door: &Door, departure: Departure) {
+        let reason = match departure {
+            // Besides those for one call, only what holds abandoned calls is closed while the pool goes on.
+            Departure::Closed if door.served() > 1 => RetireReason::Abandoned,
+            Departure::Closed => RetireReason::Used,
+            Departure::Trapped => RetireReason::Trapped,
+            Departure::Stuck => RetireReason::Stuck,
+        };
+        door.counted.retired(reason);
         self.shop.teller.tell(|| Event::SandboxRetired {
             module: self.shop.blueprints[door.module].name.clone(),
             worker: self.id,
-            reason: match departure {
-                Departure::Closed if door.abandoned() > 0 => RetireReason::Abandoned,
-                Departure::Closed => RetireReason::Used,
-                Departure::Trapped => RetireReason::Trapped,
-                Departure::Stuck => RetireReason::Stuck,
-            },
+            reason,
             served: door.served(),
         });
     }
@@ -236,6 +239,7 @@ impl Worker {
 
     fn not_opened(&self, door: &Door, reason: String) {
         let module = door.module;
+        door.counted.not_opened();
         self.shop.teller.tell(|| Event::SandboxNotOpened {
             module: self.shop.blueprints[module].name.clone(),
             worker: self.id,
