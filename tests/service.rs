@@ -1,12 +1,14 @@
 //! The embedding example as its clients see it, those included that lose patience.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::future::join_all;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use wasmpool::{Pool, TaskModule};
+use wasmpool::{Event, Pool, TaskModule};
 
 use crate::guests::module;
 
@@ -74,6 +76,45 @@ async fn clients_that_disconnect_spoil_nothing() {
     let stats = pool.stats();
     assert_eq!((stats.workers, stats.calls_unanswered, stats.attempts_queued), (0, 0, 0));
     assert_eq!(stats.permits_free, permits);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_storm_of_disconnects_is_no_storm_of_new_sandboxes() {
+    let pool = pool().await;
+    let opened = Arc::new(AtomicUsize::new(0));
+    let counter = {
+        let (mut events, opened) = (pool.events(), opened.clone());
+        tokio::spawn(async move {
+            while let Some(event) = events.next().await {
+                match event.expect("the listener keeps up") {
+                    Event::SandboxOpened { .. } => drop(opened.fetch_add(1, Ordering::Relaxed)),
+                    Event::PoolClosed => return,
+                    _ => {}
+                }
+            }
+        })
+    };
+    let (address, server) = serve(&pool).await;
+    let clients = (0..1_000).map(|client| async move {
+        let stream = send(address, &nap(50 + client % 50)).await;
+        if client % 2 == 1 {
+            // Some go at once, some while their calls run.
+            tokio::time::sleep(Duration::from_millis(client as u64 % 90)).await;
+            return None;
+        }
+        Some((50 + client % 50, receive(stream).await))
+    });
+    let answers: Vec<_> = join_all(clients).await.into_iter().flatten().collect();
+    assert_eq!(answers.len(), 500);
+    for (ms, answer) in answers {
+        assert_eq!(answer, ("HTTP/1.1 200 OK".to_owned(), ms.to_string()));
+    }
+    server.abort();
+    let _ = server.await;
+    pool.close().await;
+    counter.await.expect("it counts to the end");
+    let opened = opened.load(Ordering::Relaxed);
+    assert!(opened < 20, "{opened} sandboxes were opened");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -162,16 +162,30 @@ pub fn give_up(error: Error) -> ! {
     panic!("{}", [vec![message], causes].concat().join(": "))
 }
 
-/// Makes the C library forget the folders that it knows. They are handles of the sandbox in which the snapshot was
-/// made; a sandbox that starts from the snapshot has others and asks for them anew.
+/// Makes the C library forget everything that belongs to the sandbox in which the snapshot is made: stdio, folders
+/// and the environment. A sandbox that starts from the snapshot has others and asks for them anew.
 #[cfg(target_family = "wasm")]
-#[expect(unsafe_code, reason = "the C library offers this as a plain function without preconditions")]
-pub fn forget_open_files() {
+#[expect(unsafe_code, reason = "the C library offers this as plain functions without preconditions")]
+pub fn forget_sandbox() {
     unsafe extern "C" {
+        fn close(fd: core::ffi::c_int) -> core::ffi::c_int;
+        fn __wasilibc_init_stdio() -> core::ffi::c_int;
         fn __wasilibc_reset_preopens();
+        fn __wasilibc_deinitialize_environ();
     }
-    // SAFETY: it takes nothing, and only this one thread ever runs in the module.
-    unsafe { __wasilibc_reset_preopens() }
+    // What is left in the buffers is said here, not again in each sandbox. Nobody listens if it fails.
+    let _ = std::io::Write::flush(&mut std::io::stdout());
+    // SAFETY: they take nothing but a number, only this one thread ever runs in the module, and no author's code
+    // is on the stack that could hold what they free. Stdio comes back under the numbers that are closed here: the
+    // next to be used is the one that was closed last.
+    unsafe {
+        for stdio in (0..3).rev() {
+            close(stdio);
+        }
+        __wasilibc_init_stdio();
+        __wasilibc_reset_preopens();
+        __wasilibc_deinitialize_environ();
+    }
 }
 
 #[cfg(test)]

@@ -45,6 +45,20 @@ pub struct AttemptId {
     pub attempt: u32,
 }
 
+/// Which calls share a sandbox, and with it the state of the module.
+///
+/// The wall is between sandboxes, and between a sandbox and the host; calls in one sandbox trust each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Isolation {
+    /// The calls of a worker share one sandbox, like coroutines in a process. The default for a module with async
+    /// tasks.
+    Shared,
+    /// One call at a time in a sandbox, which is used again. The default for other modules.
+    Exclusive,
+    /// A new sandbox for each call, from the snapshot if there is one.
+    Fresh,
+}
+
 /// Whether a call shares its sandbox with others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Company {

@@ -20,6 +20,8 @@ pub(crate) struct Job<W: ?Sized> {
     /// Which of the pool's modules has the task.
     pub(crate) module: usize,
     pub(crate) company: Company,
+    /// Jobs of the same number go to the same worker.
+    pub(crate) affinity: Option<u64>,
     pub(crate) work: Arc<W>,
     pub(crate) reply: Reply,
 }
@@ -73,6 +75,7 @@ impl Drop for Reply {
 pub(crate) struct Bell {
     waker: AtomicWaker,
     stop: AtomicBool,
+    look_around: AtomicBool,
     withdrawn: Mutex<Vec<CallId>>,
 }
 
@@ -87,6 +90,18 @@ impl Bell {
     pub(crate) fn stop(&self) {
         self.stop.store(true, Ordering::Release);
         self.waker.wake();
+    }
+
+    /// Tells the worker that a module has been replaced.
+    pub(crate) fn look_around(&self) {
+        self.look_around.store(true, Ordering::Release);
+        self.waker.wake();
+    }
+
+    /// Returns whether the worker was told to look around since the last time.
+    pub(crate) fn take_look_around(&self) -> bool {
+        // Read first, because it is asked at every turn and hardly ever so.
+        self.look_around.load(Ordering::Acquire) && self.look_around.swap(false, Ordering::AcqRel)
     }
 
     pub(crate) fn is_stopped(&self) -> bool {
@@ -106,7 +121,10 @@ pub(crate) struct Queue<W: ?Sized> {
 }
 
 struct State<W: ?Sized> {
+    /// Jobs for whoever comes first.
     jobs: VecDeque<Job<W>>,
+    /// Jobs with an affinity, each in the line of its worker.
+    lines: Vec<VecDeque<Job<W>>>,
     /// Workers with nothing to do, the one that sleeps the longest first.
     sleepers: VecDeque<(WorkerId, Waker)>,
     /// About how many of the jobs nobody awaits any more.
@@ -118,15 +136,16 @@ struct State<W: ?Sized> {
 const WITHDRAWN_KEPT: usize = 64;
 
 impl<W: ?Sized> Queue<W> {
-    pub(crate) fn new() -> Self {
-        Queue {
-            state: Mutex::new(State {
-                jobs: VecDeque::new(),
-                sleepers: VecDeque::new(),
-                withdrawn: 0,
-                closed: false,
-            }),
-        }
+    /// Makes an empty queue. The first `permanent_workers` of those who come to take have a line of their own.
+    pub(crate) fn new(permanent_workers: usize) -> Self {
+        let state = State {
+            jobs: VecDeque::new(),
+            lines: (0..permanent_workers).map(|_| VecDeque::new()).collect(),
+            sleepers: VecDeque::new(),
+            withdrawn: 0,
+            closed: false,
+        };
+        Queue { state: Mutex::new(state) }
     }
 
     /// Puts a new job behind all others, or gives it back when the queue is closed.
@@ -144,8 +163,16 @@ impl<W: ?Sized> Queue<W> {
         if state.closed {
             return Err(job);
         }
-        place(&mut state.jobs, job);
-        state.wake_one();
+        match state.line_of(&job) {
+            Some(worker) => {
+                place(&mut state.lines[worker], job);
+                state.wake(WorkerId(worker));
+            }
+            None => {
+                place(&mut state.jobs, job);
+                state.wake_one();
+            }
+        }
         Ok(())
     }
 
@@ -157,7 +184,7 @@ impl<W: ?Sized> Queue<W> {
                 return Poll::Ready(None);
             }
             state.sleepers.retain(|(sleeper, _)| *sleeper != worker);
-            let Some(job) = state.jobs.pop_front() else {
+            let Some(job) = state.take_next(worker) else {
                 state.sleepers.push_back((worker, cx.waker().clone()));
                 return Poll::Pending;
             };
@@ -177,15 +204,14 @@ impl<W: ?Sized> Queue<W> {
     pub(crate) fn note_withdrawn(&self) {
         let mut state = self.lock();
         state.withdrawn += 1;
-        if state.withdrawn < WITHDRAWN_KEPT.max(state.jobs.len() / 2) {
+        if state.withdrawn < WITHDRAWN_KEPT.max(state.len() / 2) {
             return;
         }
         state.withdrawn = 0;
-        let (awaited, withdrawn) = state.jobs.drain(..).partition(|job| job.reply.is_awaited());
-        state.jobs = awaited;
+        let withdrawn = state.take_out(|job| !job.reply.is_awaited());
         // Outside the lock, as everywhere.
         drop(state);
-        drop::<VecDeque<_>>(withdrawn);
+        drop(withdrawn);
     }
 
     /// Lets somebody else take what this worker was woken for: it has become busy before it came to take it.
@@ -199,10 +225,7 @@ impl<W: ?Sized> Queue<W> {
 
     /// Takes out all jobs of one module.
     pub(crate) fn take_all_of(&self, module: usize) -> Vec<Job<W>> {
-        let mut state = self.lock();
-        let (taken, left) = state.jobs.drain(..).partition(|job| job.module == module);
-        state.jobs = left;
-        Vec::from(taken)
+        self.lock().take_out(|job| job.module == module)
     }
 
     /// Takes nothing more and returns what is left; workers that ask are told to end.
@@ -212,12 +235,18 @@ impl<W: ?Sized> Queue<W> {
         for (_, waker) in state.sleepers.drain(..) {
             waker.wake();
         }
-        state.jobs.drain(..).collect()
+        state.take_out(|_| true)
     }
 
     /// Returns how many jobs nobody has taken yet.
     pub(crate) fn len(&self) -> usize {
-        self.lock().jobs.len()
+        self.lock().len()
+    }
+
+    /// Returns true if there are jobs for anybody, and nobody without work who would come for them.
+    pub(crate) fn is_short_handed(&self) -> bool {
+        let state = self.lock();
+        !state.jobs.is_empty() && state.sleepers.is_empty()
     }
 
     fn lock(&self) -> MutexGuard<'_, State<W>> {
@@ -226,8 +255,45 @@ impl<W: ?Sized> Queue<W> {
 }
 
 impl<W: ?Sized> State<W> {
+    /// Returns whose line a job belongs to.
+    fn line_of(&self, job: &Job<W>) -> Option<usize> {
+        let lines = self.lines.len() as u64;
+        job.affinity.map(|affinity| usize::try_from(affinity % lines).expect("it is less than a length"))
+    }
+
+    /// Takes the older of the next job for anybody and the next in the worker's own line.
+    fn take_next(&mut self, worker: WorkerId) -> Option<Job<W>> {
+        let Some(line) = self.lines.get_mut(worker.get()) else { return self.jobs.pop_front() };
+        match (line.front(), self.jobs.front()) {
+            (Some(own), Some(any)) if any.attempt.call < own.attempt.call => self.jobs.pop_front(),
+            (Some(_), _) => line.pop_front(),
+            (None, _) => self.jobs.pop_front(),
+        }
+    }
+
+    fn take_out(&mut self, is_wanted: impl Fn(&Job<W>) -> bool) -> Vec<Job<W>> {
+        let mut taken = Vec::new();
+        for jobs in std::iter::once(&mut self.jobs).chain(&mut self.lines) {
+            let (wanted, left): (VecDeque<_>, _) = jobs.drain(..).partition(|job| is_wanted(job));
+            *jobs = left;
+            taken.extend(wanted);
+        }
+        taken
+    }
+
+    fn len(&self) -> usize {
+        self.jobs.len() + self.lines.iter().map(VecDeque::len).sum::<usize>()
+    }
+
     fn wake_one(&mut self) {
         if let Some((_, waker)) = self.sleepers.pop_front() {
+            waker.wake();
+        }
+    }
+
+    fn wake(&mut self, worker: WorkerId) {
+        if let Some(place) = self.sleepers.iter().position(|(sleeper, _)| *sleeper == worker) {
+            let (_, waker) = self.sleepers.remove(place).expect("it was just found there");
             waker.wake();
         }
     }

@@ -22,6 +22,14 @@ pub enum PoolError {
         /// What the engine or the initializer said.
         reason: String,
     },
+    /// The snapshot of a module could not be taken.
+    #[error("cannot take a snapshot of module `{module}`: {reason}")]
+    CannotSnapshot {
+        /// The module's name in the pool.
+        module: String,
+        /// What the engine or the snapshot function said.
+        reason: String,
+    },
     /// There is no such task.
     #[error("{0}")]
     UnknownTask(String),

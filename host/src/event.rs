@@ -55,6 +55,19 @@ pub enum Event {
         /// How long the call was running.
         running: Duration,
     },
+    /// A module's initializer will run before every call, because each has a sandbox of its own; a snapshot
+    /// would run once.
+    InitializedForEachCall {
+        /// The module's name in the pool.
+        module: Arc<str>,
+    },
+    /// A module cannot be snapshotted; its snapshot function will run in each sandbox instead.
+    SnapshotRefused {
+        /// The module's name in the pool.
+        module: Arc<str>,
+        /// Why.
+        reason: String,
+    },
     /// A sandbox is ready for calls.
     SandboxOpened {
         /// The module's name in the pool.

@@ -6,6 +6,7 @@
 
 // Words: what everybody talks about.
 mod limits;
+mod grants;
 mod call;
 mod outcome;
 mod error;
@@ -25,9 +26,10 @@ mod scheduler;
 // The front desk.
 mod pool;
 
-pub use crate::call::{AttemptId, CallId, WorkerId};
+pub use crate::call::{AttemptId, CallId, Isolation, WorkerId};
 pub use crate::error::{CallError, PoolError, Refused};
 pub use crate::event::{Event, Events, GuestStream, Lagged, RetireReason};
+pub use crate::grants::Grants;
 pub use crate::limits::Limits;
 pub use crate::module::{
     ModuleError, ModuleLoader, ParamInfo, RetryAttribute, TaskInfo, TaskKind, TaskModule, TimeoutAttribute,
@@ -38,6 +40,8 @@ pub use crate::pool::Pool;
 pub use crate::pool::builder::PoolBuilder;
 pub use crate::pool::handle::CallHandle;
 pub use crate::pool::reports::Reports;
+pub use crate::pool::snapshot::SnapshotMaker;
+pub use crate::pool::staff::Workers;
 pub use crate::pool::stats::Stats;
 pub use crate::pool::task::Task;
 pub use crate::sandbox::invoke::{TaskArgs, TaskValue};

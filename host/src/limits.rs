@@ -12,11 +12,17 @@ pub struct Limits {
     pub guest_output_bytes: usize,
     /// How long opening a sandbox may take, its initializer included. Default 60 s.
     pub opening_time: Duration,
+    /// How long a snapshot function may run, once before all sandboxes. Default 5 min.
+    pub snapshot_time: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { guest_output_bytes: 64 << 10, opening_time: Duration::from_secs(60) }
+        Limits {
+            guest_output_bytes: 64 << 10,
+            opening_time: Duration::from_secs(60),
+            snapshot_time: Duration::from_secs(300),
+        }
     }
 }
 
@@ -30,6 +36,12 @@ impl Limits {
     /// Sets how long opening a sandbox may take, its initializer included.
     pub fn opening_time(mut self, time: Duration) -> Self {
         self.opening_time = time;
+        self
+    }
+
+    /// Sets how long a snapshot function may run.
+    pub fn snapshot_time(mut self, time: Duration) -> Self {
+        self.snapshot_time = time;
         self
     }
 }

@@ -261,7 +261,7 @@ fn give(module: &Module, function: &Function, value: &TokenStream) -> TokenStrea
 fn prepare(module: &Module, function: &Function, call: &TokenStream, of: StateOf) -> TokenStream {
     let (slot, name) = (slot_name(of), &function.name);
     let begin = quote!(let opening = ::wasmpool_guest::glue::open(&super::#slot, #name););
-    let after = (of == StateOf::Snapshot).then(|| quote!(::wasmpool_guest::glue::forget_open_files();));
+    let after = (of == StateOf::Snapshot).then(|| quote!(::wasmpool_guest::glue::forget_sandbox();));
     let kept = |state: Option<&Type>| if state.is_some() { quote!(value) } else { quote!(()) };
     match &function.output {
         Output::Value(_) => quote!(#begin #call; opening.keep(()); #after),

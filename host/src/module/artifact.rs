@@ -1,6 +1,7 @@
 //! The compiled code of a module, and the one place where it is believed: mapping it into an engine.
 //! Code is made here too, from the cache if it is there, else by compiling; a cache that fails costs time only.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -21,9 +22,9 @@ pub(crate) enum Artifact {
 }
 
 impl Artifact {
-    /// Returns true if the file is gone, as when somebody emptied the cache.
-    pub(crate) fn is_gone(&self) -> bool {
-        matches!(self, Artifact::File(path) if !path.exists())
+    /// Returns true if it is a file, which somebody who empties the cache may delete at any time.
+    pub(crate) fn is_file(&self) -> bool {
+        matches!(self, Artifact::File(_))
     }
 
     /// Maps the code into an engine, which must be made from `engine_config`.
@@ -66,19 +67,22 @@ pub(crate) fn compile(
         notes.push(reason);
     };
     let cache = cache_dir.and_then(|dir| Cache::open(dir).map_err(&mut warn).ok());
-    let entry = cache.map(|cache| cache.entry(digest, engine));
-    if let Some(compiled) = entry.as_deref().and_then(|entry| load_entry(entry, engine)) {
+    let place = cache.map(|cache| (cache.entry(digest, engine), cache));
+    if let Some(compiled) = place.as_ref().and_then(|(entry, _)| load_entry(entry, engine)) {
         return Ok(compiled);
     }
     let component = compile_on(bytes, engine)?;
     let code = component.serialize().map_err(refused)?;
-    let stored = entry.filter(|entry| {
-        Cache::store(entry, &code)
-            .map_err(|error| warn(format!("cannot keep compiled code in `{}`: {error}", entry.display())))
-            .is_ok()
+    let stored = place.filter(|(entry, cache)| {
+        cache.store(entry, &code).map_err(|error| warn(cannot_keep(entry, &error))).is_ok()
     });
-    let artifact = stored.map_or_else(|| Artifact::Memory(code.into()), Artifact::File);
+    let artifact = stored.map_or_else(|| Artifact::Memory(code.into()), |(entry, _)| Artifact::File(entry));
     Ok(Compiled { artifact, component, was_cached: false })
+}
+
+/// Says that code could not be stored.
+pub(crate) fn cannot_keep(entry: &Path, error: &io::Error) -> String {
+    format!("cannot keep compiled code in `{}`: {error}", entry.display())
 }
 
 /// Compiles a component for one engine, past every cache.

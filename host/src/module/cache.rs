@@ -1,20 +1,26 @@
-//! Compiled code on disk, one file per component and engine. The engine believes every byte of compiled code,
+//! Compiled code on disk, one file per component or snapshot, and engine. The engine believes every byte of compiled code,
 //! so two things must hold: the folder is the user's own and nobody else can write to it (an accident cannot be
 //! told from an attack otherwise), and an entry ends in the SHA-256 of what comes before, checked on every
 //! load. Entries appear whole, by renaming, so any number of processes may share a folder.
-//! How large the folder may become is not decided here.
+//! How large the folder may become is decided in `cache_bound`.
 
 use std::env;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::hash::{Hash, Hasher};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 
+use super::cache_bound::{ENTRY, MOST_BYTES, UNFINISHED, tidy};
+
 /// The length of a SHA-256, with which each entry ends. The engine does not mind bytes behind its own.
 const SUM_BYTES: u64 = 32;
+
+/// When an entry was used is noted no more often than this, so that using one hardly ever writes.
+const USE_IS_NOTED_EVERY: Duration = Duration::from_secs(60);
 
 /// Returns the folder in which the `wasmpool` command keeps compiled code: `$WASMPOOL_CACHE_DIR`, else
 /// `$XDG_CACHE_HOME/wasmpool`, else `~/.cache/wasmpool`; `None` without a home. The library itself keeps
@@ -57,26 +63,49 @@ impl Cache {
 
     /// Returns where the code of a component is kept, compiled for engines like this one.
     pub(crate) fn entry(&self, digest: &str, engine: &Engine) -> PathBuf {
+        self.place_of(&["wasmpool compiled code 1", digest], engine)
+    }
+
+    /// Returns where the code of a snapshot is kept, compiled for engines like this one.
+    pub(crate) fn snapshot_entry(
+        &self,
+        digest: &str,
+        function: &str,
+        args: &str,
+        engine: &Engine,
+    ) -> PathBuf {
+        self.place_of(&["wasmpool snapshot 1", digest, function, args], engine)
+    }
+
+    fn place_of(&self, parts: &[&str], engine: &Engine) -> PathBuf {
         let mut key = KeyHasher(Sha256::new());
-        key.write(b"wasmpool compiled code 1");
-        digest.hash(&mut key);
-        // Holds the engine's version, its settings, and the processor's abilities.
+        parts.hash(&mut key);
+        // Holds the engine's version, which is also that of the snapshots' maker, its settings, and the
+        // processor's abilities.
         engine.precompile_compatibility_hash().hash(&mut key);
-        self.dir.join(format!("{}.cwasm", hex(&key.0.finalize())))
+        self.dir.join(format!("{}.{ENTRY}", hex(&key.0.finalize())))
     }
 
-    /// Returns true if there is an entry and it is as it was written.
+    /// Returns true if there is an entry, it is the user's own, and it is as it was written. It counts as used.
     pub(crate) fn is_intact(entry: &Path) -> bool {
-        File::open(entry).and_then(ends_in_its_sum).unwrap_or(false)
+        let Ok(mut file) = open_own(entry) else { return false };
+        let is_intact = ends_in_its_sum(&mut file).unwrap_or(false);
+        if is_intact {
+            note_use(&file);
+        }
+        is_intact
     }
 
-    /// Writes an entry, or replaces it. Code that is mapped from the old one stays as it is.
-    pub(crate) fn store(entry: &Path, code: &[u8]) -> io::Result<()> {
-        let unfinished = entry.with_extension(format!("{}-{:x}.tmp", std::process::id(), fastrand::u64(..)));
+    /// Writes an entry, or replaces it. Code that is mapped from the old one stays as it is. Then deletes what
+    /// the folder has no room for.
+    pub(crate) fn store(&self, entry: &Path, code: &[u8]) -> io::Result<()> {
+        let random = fastrand::u64(..);
+        let unfinished = entry.with_extension(format!("{}-{random:x}.{UNFINISHED}", std::process::id()));
         let written = write_entry(&unfinished, code).and_then(|()| fs::rename(&unfinished, entry));
-        if written.is_err() {
+        match written {
+            Ok(()) => tidy(&self.dir, entry, MOST_BYTES, SystemTime::now()),
             // The first failure is the one to tell about.
-            let _ = fs::remove_file(&unfinished);
+            Err(_) => drop(fs::remove_file(&unfinished)),
         }
         written
     }
@@ -105,15 +134,33 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn write_entry(path: &Path, code: &[u8]) -> io::Result<()> {
-    let mut file = File::create_new(path)?;
+    let mut file = private(OpenOptions::new().write(true).create_new(true)).open(path)?;
     file.write_all(code)?;
     file.write_all(&Sha256::digest(code))
 }
 
-fn ends_in_its_sum(mut file: File) -> io::Result<bool> {
+/// Opens an entry, unless it is a link or another user could have written it.
+fn open_own(entry: &Path) -> io::Result<File> {
+    let found = fs::symlink_metadata(entry)?;
+    if !found.is_file() || distrust(&found).is_some() {
+        return Err(io::ErrorKind::PermissionDenied.into());
+    }
+    File::open(entry)
+}
+
+fn note_use(entry: &File) {
+    let now = SystemTime::now();
+    let used = entry.metadata().and_then(|found| found.modified());
+    if used.is_ok_and(|used| now.duration_since(used).is_ok_and(|age| age > USE_IS_NOTED_EVERY)) {
+        // Not noted, it goes a little earlier than it should.
+        let _ = entry.set_modified(now);
+    }
+}
+
+fn ends_in_its_sum(file: &mut File) -> io::Result<bool> {
     let Some(code_bytes) = file.metadata()?.len().checked_sub(SUM_BYTES) else { return Ok(false) };
     let mut sum = Sha256::new();
-    io::copy(&mut (&mut file).take(code_bytes), &mut sum)?;
+    io::copy(&mut file.take(code_bytes), &mut sum)?;
     file.seek(io::SeekFrom::Start(code_bytes))?;
     let mut written = Vec::new();
     file.take(SUM_BYTES + 1).read_to_end(&mut written)?;
@@ -126,7 +173,13 @@ fn make_private(dir: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }
 
-/// Returns why a folder is not to be trusted, or `None` if it is.
+#[cfg(unix)]
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt;
+    options.mode(0o600)
+}
+
+/// Returns why a folder or an entry is not to be trusted, or `None` if it is.
 #[cfg(unix)]
 fn distrust(found: &fs::Metadata) -> Option<&'static str> {
     use std::os::unix::fs::MetadataExt;
@@ -140,6 +193,11 @@ fn distrust(found: &fs::Metadata) -> Option<&'static str> {
 #[cfg(not(unix))]
 fn make_private(dir: &Path) -> io::Result<()> {
     fs::create_dir_all(dir)
+}
+
+#[cfg(not(unix))]
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    options
 }
 
 #[cfg(not(unix))]
@@ -169,7 +227,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let entry = dir.path().join("a.cwasm");
         assert!(!Cache::is_intact(&entry));
-        Cache::store(&entry, b"code").unwrap();
+        Cache::open(dir.path()).unwrap().store(&entry, b"code").unwrap();
         assert!(Cache::is_intact(&entry));
         let whole = fs::read(&entry).unwrap();
         for length in 0..whole.len() {
@@ -188,11 +246,12 @@ mod tests {
     fn storing_leaves_nothing_but_the_entry() {
         let dir = tempfile::tempdir().unwrap();
         let entry = dir.path().join("a.cwasm");
-        Cache::store(&entry, b"one").unwrap();
-        Cache::store(&entry, b"two").unwrap();
+        let cache = Cache::open(dir.path()).unwrap();
+        cache.store(&entry, b"one").unwrap();
+        cache.store(&entry, b"two").unwrap();
         let folder_in_its_place = dir.path().join("b.cwasm");
         fs::create_dir_all(folder_in_its_place.join("full")).unwrap();
-        Cache::store(&folder_in_its_place, b"three").unwrap_err();
+        cache.store(&folder_in_its_place, b"three").unwrap_err();
         let mut names: Vec<_> = fs::read_dir(&dir).unwrap().map(|file| file.unwrap().file_name()).collect();
         names.sort();
         assert_eq!(names, ["a.cwasm", "b.cwasm"]);

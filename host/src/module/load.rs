@@ -151,9 +151,10 @@ impl ModuleLoader {
         let exports =
             tasks::list_exports(&compiled.component.component_type(), engine, texts, recorded.tasks);
         let (imports, needs_concurrency) = (surveyed.imports, surveyed.needs_concurrency);
-        Ok(TaskModule::new(Contents {
+        let tasks = expect_tasks(exports)?;
+        let contents = Contents {
             name: self.name.clone().or(stem).unwrap_or_else(|| NAMELESS.to_owned()),
-            tasks: expect_tasks(exports)?,
+            needs: compiled.component.resources_required(),
             digest,
             bytes,
             artifact: compiled.artifact,
@@ -162,7 +163,8 @@ impl ModuleLoader {
             needs_concurrency,
             docs: recorded.docs,
             notes: notes.into_vec(),
-        }))
+        };
+        Ok(TaskModule::new(contents, tasks))
     }
 }
 
@@ -454,7 +456,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         load_cached(dir.path());
         let entry = entries(dir.path()).remove(0);
-        Cache::store(&entry, b"from another world").unwrap();
+        Cache::open(dir.path()).unwrap().store(&entry, b"from another world").unwrap();
         assert!(!load_cached(dir.path()).was_cached());
         assert!(load_cached(dir.path()).was_cached());
     }

@@ -1,4 +1,5 @@
-//! Task modules: reading a component, listing its tasks, compiling it, keeping the compiled code.
+//! Task modules: reading a component, listing its tasks, compiling it, keeping the compiled code, that of
+//! snapshots too.
 //!
 //! A [`TaskModule`] is bytes, types and compiled code, bound to no engine: every pool makes its own engine and
 //! maps the code into it. What is not here: opening sandboxes, calling tasks, and values (see `sandbox`, `values`).
@@ -12,9 +13,11 @@ mod survey;
 mod attributes;
 mod wit;
 mod tasks;
+mod cache_bound;
 mod cache;
 mod artifact;
 mod task_module;
+mod snapshot;
 mod load;
 
 pub use attributes::{RetryAttribute, TaskKind, TimeoutAttribute};
@@ -22,6 +25,7 @@ pub use cache::default_cache_dir;
 pub(crate) use engine::engine_config;
 pub use error::ModuleError;
 pub use load::ModuleLoader;
+pub(crate) use snapshot::SnapshotShelf;
 pub use task_module::TaskModule;
 pub use tasks::{ParamInfo, TaskInfo};
 pub use wit::TypeDefinition;

@@ -4,8 +4,8 @@
 use std::fmt::{self, Debug};
 use std::sync::Arc;
 
-use wasmtime::Engine;
 use wasmtime::component::{Component, ComponentExportIndex};
+use wasmtime::{Engine, ResourcesRequired};
 
 use super::artifact::{self, Artifact};
 use super::attributes::TaskKind;
@@ -33,6 +33,8 @@ const MOST_NAMES_LISTED: usize = 20;
 #[derive(Clone)]
 pub struct TaskModule {
     contents: Arc<Contents>,
+    /// Its tasks, which may be fewer than those of its component.
+    tasks: Arc<[TaskInfo]>,
 }
 
 /// What a load found out.
@@ -42,16 +44,22 @@ pub(crate) struct Contents {
     pub(crate) bytes: Vec<u8>,
     pub(crate) artifact: Artifact,
     pub(crate) was_cached: bool,
-    pub(crate) tasks: Vec<TaskInfo>,
     pub(crate) imports: Vec<String>,
     pub(crate) needs_concurrency: bool,
     pub(crate) docs: Option<String>,
     pub(crate) notes: Vec<String>,
+    /// What each sandbox takes of the engine's allocator; `None` where that shows only when it is opened.
+    pub(crate) needs: Option<ResourcesRequired>,
 }
 
 impl TaskModule {
-    pub(crate) fn new(contents: Contents) -> Self {
-        Self { contents: Arc::new(contents) }
+    pub(crate) fn new(contents: Contents, tasks: Vec<TaskInfo>) -> Self {
+        Self { contents: Arc::new(contents), tasks: tasks.into() }
+    }
+
+    /// Returns the same module with only some of its tasks to be seen.
+    pub(crate) fn with_tasks(&self, tasks: Vec<TaskInfo>) -> Self {
+        Self { contents: self.contents.clone(), tasks: tasks.into() }
     }
 
     /// Its name: what the loader was given, else the file's name without its ending, else `module`.
@@ -71,7 +79,7 @@ impl TaskModule {
 
     /// Its tasks in the component's order, initializer and snapshot function included.
     pub fn tasks(&self) -> &[TaskInfo] {
-        &self.contents.tasks
+        &self.tasks
     }
 
     /// Returns the task of this name; [`unknown_task`](Self::unknown_task) helps where there is none.
@@ -160,9 +168,14 @@ impl TaskModule {
     pub(crate) fn component_on(&self, engine: &Engine) -> Result<Component, ModuleError> {
         let Contents { artifact, bytes, .. } = &*self.contents;
         match artifact.component_on(engine) {
-            Err(_) if artifact.is_gone() => artifact::compile_on(bytes, engine),
+            Err(_) if artifact.is_file() => artifact::compile_on(bytes, engine),
             answer => answer.map_err(artifact::refused),
         }
+    }
+
+    /// Returns what each sandbox takes of the engine's allocator, if that can be known.
+    pub(crate) fn needs(&self) -> Option<&ResourcesRequired> {
+        self.contents.needs.as_ref()
     }
 
     /// Returns where a task is found in every instance of `component`, which must be this module's.

@@ -1,25 +1,26 @@
 //! How a pool is set up. Every setting is checked once, in `build`, and the complaint names it.
 
-use std::sync::{Arc, Mutex};
+use std::path::PathBuf;
+use std::sync::Arc;
 
-use serde::Serialize;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, oneshot};
 
-use crate::call::WorkerId;
+use crate::call::Isolation;
 use crate::dispatch::Queue;
 use crate::error::PoolError;
 use crate::event::{Event, Teller};
+use crate::grants::Grants;
 use crate::limits::Limits;
 use crate::module::TaskModule;
-use crate::pool::setting::{ModuleSetting, bad, tuple_of_args};
+use crate::pool::setting::{ModuleSetting, Replacements, bad, in_range};
+use crate::pool::staff::StaffSetting;
 use crate::pool::{Pool, PoolInner};
 use crate::sandbox::engine::PoolEngine;
 use crate::scheduler::calls::Scheduler;
 use crate::scheduler::ledger::Ledger;
 use crate::tally::Tally;
-use crate::worker::openings::Openings;
-use crate::worker::thread::WorkerThread;
-use crate::worker::workshop::Workshop;
+use crate::worker::crew::Crew;
+use crate::worker::workshop::{ModuleDesk, Staffing, Workshop};
 
 /// Calls in flight per worker when a module has async tasks and nothing else is said.
 const DEFAULT_CONCURRENCY: usize = 16;
@@ -27,12 +28,16 @@ const DEFAULT_CONCURRENCY: usize = 16;
 /// How many events a slow listener may be behind.
 const DEFAULT_EVENT_BACKLOG: usize = 4096;
 
+/// With less than this, openings may fail for want of addresses.
+const ENOUGH_ADDRESS_SPACE_BYTES: u64 = 1 << 40;
+
 /// Sets up a [`Pool`].
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct PoolBuilder {
-    modules: Vec<ModuleSetting>,
-    workers: Option<usize>,
-    concurrency: Option<usize>,
+    pub(crate) modules: Vec<ModuleSetting>,
+    pub(crate) grants: Grants,
+    pub(crate) cache_dir: Option<PathBuf>,
+    pub(crate) staff: StaffSetting,
     queue_capacity: Option<usize>,
     event_backlog: usize,
     limits: Limits,
@@ -50,8 +55,9 @@ impl PoolBuilder {
     pub fn new() -> Self {
         PoolBuilder {
             modules: Vec::new(),
-            workers: None,
-            concurrency: None,
+            grants: Grants::none(),
+            cache_dir: None,
+            staff: StaffSetting::default(),
             queue_capacity: None,
             event_backlog: DEFAULT_EVENT_BACKLOG,
             limits: Limits::default(),
@@ -65,42 +71,11 @@ impl PoolBuilder {
         self
     }
 
-    /// Sets the number of workers, each a thread with its own event loop. Default: one per core.
-    pub fn workers(mut self, workers: usize) -> Self {
-        self.workers = Some(workers);
-        self
-    }
-
-    /// Sets how many calls a worker keeps in flight. Default: 16, or 1 if no module has an async task.
-    pub fn concurrency(mut self, calls: usize) -> Self {
-        self.concurrency = Some(calls);
-        self
-    }
-
     /// Sets how many calls may wait or run before `call` waits and `try_call` refuses.
     /// Default: twice as many as can run, at least 64.
     pub fn queue_capacity(mut self, calls: usize) -> Self {
         self.queue_capacity = Some(calls);
         self
-    }
-
-    /// Gives the arguments, a tuple, of the initializer of the module added last.
-    ///
-    /// They travel as JSON: anything that serde serializes the way [`Pool::json_task`] takes it.
-    pub fn init_args(mut self, args: impl Serialize) -> Self {
-        if let Some(module) = self.modules.last_mut() {
-            module.init_args = Some(tuple_of_args(args));
-        }
-        self
-    }
-
-    /// Names an exported function of the module added last that runs once in each new sandbox, for modules
-    /// without `#[init]`.
-    pub fn initializer(mut self, task: impl Into<String>, args: impl Serialize) -> Self {
-        if let Some(module) = self.modules.last_mut() {
-            module.initializer = Some(task.into());
-        }
-        self.init_args(args)
     }
 
     /// Sets what a sandbox may use up.
@@ -121,41 +96,47 @@ impl PoolBuilder {
         self
     }
 
-    /// Starts the workers and opens one sandbox of each module, so that bad settings and failing
-    /// initializers show here.
+    /// Takes the snapshots, starts the workers and opens one sandbox of each module, so that bad settings and
+    /// failing initializers show here.
     ///
     /// # Errors
-    /// [`PoolError::BadSetting`] or [`PoolError::CannotOpen`].
+    /// [`PoolError::BadSetting`], [`PoolError::CannotSnapshot`] or [`PoolError::CannotOpen`].
     pub async fn build(mut self) -> Result<Pool, PoolError> {
-        let workers = in_range("workers", self.workers.unwrap_or_else(default_workers), 1, 4096)?;
-        let concurrency = in_range(
-            "concurrency",
-            self.concurrency.unwrap_or_else(|| self.default_concurrency()),
-            1,
-            1 << 20,
-        )?;
-        let twice = workers.saturating_mul(concurrency).saturating_mul(2).clamp(64, 1 << 24);
+        let staffing = self.staff.staffing()?;
+        let concurrency = self.staff.concurrency.unwrap_or_else(|| self.default_concurrency());
+        let concurrency = in_range("concurrency", concurrency, 1, 1 << 20)?;
+        let twice = staffing.most.saturating_mul(concurrency).saturating_mul(2).clamp(64, 1 << 24);
         let capacity = in_range("queue_capacity", self.queue_capacity.unwrap_or(twice), 1, 1 << 24)?;
+        for setting in &mut self.modules {
+            setting.grants = self.grants.clone();
+            setting.cache_dir = self.cache_dir.clone();
+        }
         let teller = Teller::new(in_range("event_backlog", self.event_backlog, 1, 1 << 24)?);
         if let Some(listener) = self.on_event.take() {
             listen(&teller, listener)?;
         }
-        let tally = Tally::of(workers);
-        let (shop, names) = self.open_shop(concurrency, &teller, &tally).await?;
+        let shop = Arc::new(self.open_shop(staffing, concurrency, &teller).await?);
         let scheduler = Arc::new(Scheduler {
             queue: shop.queue.clone(),
             ledger: Ledger::open(),
             permits: Arc::new(Semaphore::new(capacity)),
             teller,
-            tally,
+            tally: shop.tally.clone(),
         });
-        let (pool, first) = start(scheduler, shop, workers)?;
-        for (name, opened) in names.into_iter().zip(first) {
+        let (hear, first): (Vec<_>, Vec<_>) = shop.modules.iter().map(|_| oneshot::channel()).unzip();
+        let crew = Crew::start(shop.clone(), hear).map_err(|(id, error)| {
+            bad("workers", format!("the system gives no thread for worker {id}: {error}"))
+        })?;
+        let replacements =
+            tokio::sync::Mutex::new(Replacements { modules: self.modules, limits: self.limits });
+        let pool = Pool { inner: Arc::new(PoolInner { scheduler, shop, crew, replacements }) };
+        for (module, opened) in pool.inner.shop.modules.iter().zip(first) {
             // Workers end without a word only when the pool does, and this is its only owner.
             let opened = opened.await.unwrap_or_else(|_| Err("the worker was lost".to_owned()));
             if let Err(reason) = opened {
+                let (module, reason) = (module.name.to_string(), with_remedy(reason));
                 pool.abort().await;
-                return Err(PoolError::CannotOpen { module: name, reason });
+                return Err(PoolError::CannotOpen { module, reason });
             }
         }
         Ok(pool)
@@ -166,64 +147,58 @@ impl PoolBuilder {
     }
 
     async fn open_shop(
-        self,
+        &self,
+        staffing: Staffing,
         concurrency: usize,
         teller: &Teller,
-        tally: &Arc<Tally>,
-    ) -> Result<(Workshop, Vec<String>), PoolError> {
+    ) -> Result<Workshop, PoolError> {
         if self.modules.is_empty() {
             return Err(bad("module", "a pool needs at least one module"));
         }
-        let engine = PoolEngine::start()
+        let recycling = self.staff.recycling()?;
+        let isolations: Vec<_> =
+            self.modules.iter().map(|setting| self.staff.isolation(setting.module.has_async())).collect();
+        let space = self.staff.space(staffing.most, concurrency, &isolations);
+        let loaded: Vec<_> = self.modules.iter().map(|setting| &setting.module).collect();
+        let engine = PoolEngine::start_with_slots(space, &loaded)
             .map_err(|error| bad("workers", format!("the engine does not start: {error:#}")))?;
-        let names: Vec<String> = self.modules.iter().map(|setting| setting.name.clone()).collect();
-        let mut blueprints = Vec::new();
-        for (index, setting) in self.modules.iter().enumerate() {
-            if names[..index].contains(&setting.name) {
+        let mut modules = Vec::new();
+        for (index, (setting, isolation)) in self.modules.iter().zip(isolations).enumerate() {
+            if self.modules[..index].iter().any(|other| other.name == setting.name) {
                 return Err(bad("module", format!("two modules are called `{}`", setting.name)));
             }
-            blueprints.push(setting.draw(&engine, &self.limits, teller).await?);
+            let blueprint = setting.draw(&engine, &self.limits, teller).await?;
+            if isolation == Isolation::Fresh && blueprint.has_initializer() {
+                let module = blueprint.name.clone();
+                tracing::warn!(
+                    "module `{module}` runs its initializer before every call; a snapshot would run once"
+                );
+                teller.tell(|| Event::InitializedForEachCall { module });
+            }
+            modules.push(ModuleDesk::new(blueprint, isolation));
         }
-        let openings = Openings::of(blueprints.len());
-        let queue = Arc::new(Queue::new());
-        let (teller, tally) = (teller.clone(), tally.clone());
-        Ok((Workshop { queue, blueprints, openings, concurrency, teller, tally, engine }, names))
+        let (queue, teller) = (Arc::new(Queue::new(staffing.least)), teller.clone());
+        let tally = Tally::of(staffing.most);
+        Ok(Workshop { queue, modules, staffing, concurrency, recycling, teller, tally, engine })
     }
 }
 
-type FirstOpenings = Vec<oneshot::Receiver<Result<(), String>>>;
-
-/// Starts the worker threads; the first of them opens a sandbox of each module at once.
-fn start(
-    scheduler: Arc<Scheduler>,
-    shop: Workshop,
-    workers: usize,
-) -> Result<(Pool, FirstOpenings), PoolError> {
-    let shop = Arc::new(shop);
-    let (hear, first): (Vec<_>, Vec<_>) = shop.blueprints.iter().map(|_| oneshot::channel()).unzip();
-    let (alive, all_ended) = mpsc::channel(1);
-    let pool = Pool {
-        inner: Arc::new(PoolInner {
-            scheduler,
-            shop: shop.clone(),
-            threads: Mutex::default(),
-            alive: tokio::sync::Mutex::new(all_ended),
-        }),
+/// Adds what to do where the system gives a process too few addresses.
+fn with_remedy(reason: String) -> String {
+    let is_short = || {
+        let limit = rustix::process::getrlimit(rustix::process::Resource::As).current;
+        limit.is_some_and(|bytes| bytes < ENOUGH_ADDRESS_SPACE_BYTES)
     };
-    let mut hear = Some(hear);
-    for id in 0..workers {
-        let hear = hear.take().unwrap_or_default();
-        let thread =
-            WorkerThread::start(WorkerId(id), shop.clone(), hear, alive.clone()).map_err(|error| {
-                bad("workers", format!("the system gives no thread for worker {id}: {error}"))
-            })?;
-        pool.inner.threads().push(thread);
+    if cfg!(unix) && is_short() {
+        return format!(
+            "{reason}; each sandbox reserves 4 GiB of address space, which this process may not have: raise `ulimit -v`"
+        );
     }
-    Ok((pool, first))
+    reason
 }
 
 /// Runs a listener on a thread of its own until the pool ends.
-fn listen(teller: &Teller, mut listener: Box<dyn FnMut(Event) + Send>) -> Result<(), PoolError> {
+pub(crate) fn listen(teller: &Teller, mut listener: Box<dyn FnMut(Event) + Send>) -> Result<(), PoolError> {
     let mut events = teller.listen();
     let run = move || {
         while let Some(event) = events.blocking_next() {
@@ -238,15 +213,4 @@ fn listen(teller: &Teller, mut listener: Box<dyn FnMut(Event) + Send>) -> Result
     };
     let spawned = std::thread::Builder::new().name("wasmpool-events".to_owned()).spawn(run);
     spawned.map(drop).map_err(|error| bad("on_event", format!("the system gives no thread: {error}")))
-}
-
-fn default_workers() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
-}
-
-fn in_range(setting: &'static str, value: usize, least: usize, most: usize) -> Result<usize, PoolError> {
-    if (least..=most).contains(&value) {
-        return Ok(value);
-    }
-    Err(bad(setting, format!("{value} is not in {least}..={most}")))
 }

@@ -1,30 +1,35 @@
 //! The front desk: builds pools, gives out task handles, and ends pools in an orderly way.
 
 pub(crate) mod setting;
+pub(crate) mod staff;
 pub(crate) mod stats;
 pub(crate) mod builder;
+pub(crate) mod before_calls;
+mod during_calls;
+mod replace;
+pub(crate) mod snapshot;
 pub(crate) mod handle;
 pub(crate) mod reports;
 pub(crate) mod task;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::sync::mpsc;
 
 use crate::error::PoolError;
 use crate::event::{Event, Events};
 use crate::module::{TaskInfo, TaskModule};
 use crate::pool::builder::PoolBuilder;
+use crate::pool::setting::Replacements;
 use crate::pool::stats::Stats;
 use crate::pool::task::Task;
 use crate::sandbox::blueprint::Blueprint;
 use crate::sandbox::invoke::{TaskArgs, TaskValue};
 use crate::sandbox::prepare::RawInput;
 use crate::scheduler::calls::Scheduler;
-use crate::worker::thread::WorkerThread;
-use crate::worker::workshop::Workshop;
+use crate::worker::crew::Crew;
+use crate::worker::workshop::{ModuleDesk, Workshop};
 
 /// Workers, their queue, and who follows the calls. Clones are handles of the same pool.
 ///
@@ -49,9 +54,8 @@ pub struct Pool {
 struct PoolInner {
     scheduler: Arc<Scheduler>,
     shop: Arc<Workshop>,
-    threads: Mutex<Vec<WorkerThread>>,
-    /// Ends when the last worker thread does.
-    alive: tokio::sync::Mutex<mpsc::Receiver<()>>,
+    crew: Arc<Crew>,
+    replacements: tokio::sync::Mutex<Replacements>,
 }
 
 impl Pool {
@@ -194,14 +198,7 @@ impl Pool {
 
     async fn end_workers(&self) {
         self.inner.stop();
-        let mut alive = self.inner.alive.lock().await;
-        while alive.recv().await.is_some() {}
-        let threads = std::mem::take(&mut *self.inner.threads());
-        let was_open = !threads.is_empty();
-        for thread in threads {
-            // It has dropped all it had; only its last instructions are left.
-            thread.join();
-        }
+        let was_open = self.inner.crew.ended().await;
         self.inner.shop.engine.stop_ticking();
         if was_open {
             self.inner.scheduler.teller.tell(|| Event::PoolClosed);
@@ -210,30 +207,30 @@ impl Pool {
 
     /// Finds a task by `name` or `module/name`.
     fn find(&self, name: &str) -> Result<Target, PoolError> {
-        let blueprints = &self.inner.shop.blueprints;
+        let modules: Vec<_> = self.inner.shop.modules.iter().map(ModuleDesk::blueprint).collect();
         if let Some((module, task)) = name.split_once('/')
-            && let Some(index) = blueprints.iter().position(|blueprint| &*blueprint.name == module)
+            && let Some(index) = modules.iter().position(|blueprint| &*blueprint.name == module)
         {
-            return self.target(index, task);
+            return target(&modules, index, task);
         }
-        let mut having = (0..blueprints.len()).filter(|index| blueprints[*index].module.task(name).is_some());
+        let mut having = (0..modules.len()).filter(|index| modules[*index].module.task(name).is_some());
         match (having.next(), having.next()) {
-            (Some(index), None) => self.target(index, name),
+            (Some(index), None) => target(&modules, index, name),
             (Some(one), Some(other)) => Err(PoolError::UnknownTask(format!(
                 "several modules have a task `{name}`: say `{}/{name}` or `{}/{name}`",
-                blueprints[one].name, blueprints[other].name
+                modules[one].name, modules[other].name
             ))),
-            (None, _) if blueprints.len() == 1 => self.target(0, name),
+            (None, _) if modules.len() == 1 => target(&modules, 0, name),
             (None, _) => Err(PoolError::UnknownTask(format!("no module has a task `{name}`"))),
         }
     }
+}
 
-    fn target(&self, module: usize, task: &str) -> Result<Target, PoolError> {
-        let blueprint = &self.inner.shop.blueprints[module];
-        match blueprint.module.task(task) {
-            Some(info) => Ok(Target { module, info: info.clone() }),
-            None => Err(PoolError::UnknownTask(blueprint.module.unknown_task(task))),
-        }
+fn target(modules: &[Arc<Blueprint>], index: usize, task: &str) -> Result<Target, PoolError> {
+    let blueprint = &modules[index];
+    match blueprint.module.task(task) {
+        Some(info) => Ok(Target { module: index, info: info.clone(), blueprint: blueprint.clone() }),
+        None => Err(PoolError::UnknownTask(blueprint.module.unknown_task(task))),
     }
 }
 
@@ -241,12 +238,7 @@ impl Pool {
 struct Target {
     module: usize,
     info: TaskInfo,
-}
-
-impl Target {
-    fn blueprint<'a>(&self, pool: &'a Pool) -> &'a Blueprint {
-        &pool.inner.shop.blueprints[self.module]
-    }
+    blueprint: Arc<Blueprint>,
 }
 
 impl PoolInner {
@@ -255,13 +247,7 @@ impl PoolInner {
         self.scheduler.permits.close();
         // Their replies settle the calls, which find the queue closed.
         drop(self.scheduler.queue.close());
-        for thread in self.threads().iter() {
-            thread.stop();
-        }
-    }
-
-    fn threads(&self) -> std::sync::MutexGuard<'_, Vec<WorkerThread>> {
-        self.threads.lock().expect("no holder of this lock panics")
+        self.crew.stop();
     }
 }
 

@@ -1,36 +1,89 @@
 //! What is set for each module of a pool, and how that becomes the blueprint of its sandboxes.
 
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::error::PoolError;
-use crate::event::Teller;
+use crate::event::{Event, Teller};
+use crate::grants::Grants;
 use crate::limits::Limits;
-use crate::module::TaskModule;
-use crate::sandbox::blueprint::{Blueprint, Initializer};
+use crate::module::{TaskInfo, TaskModule};
+use crate::sandbox::blueprint::{Blueprint, Foundation};
 use crate::sandbox::engine::PoolEngine;
+use crate::sandbox::forerunner::{Forerunner, Role};
 use crate::sandbox::prepare::positional;
+use crate::sandbox::snapshot::{SnapshotRun, Untaken};
 
 /// A module and its own settings.
+#[derive(Clone)]
 pub(crate) struct ModuleSetting {
     pub(crate) name: String,
     pub(crate) module: TaskModule,
     pub(crate) initializer: Option<String>,
     pub(crate) init_args: Option<Args>,
+    pub(crate) snapshot: SnapshotSetting,
+    /// The pool's, the same for all its modules.
+    pub(crate) grants: Grants,
+    /// The pool's, the same for all its modules.
+    pub(crate) cache_dir: Option<PathBuf>,
+}
+
+/// What a new module is set up with: what its predecessor was. One is replaced at a time.
+pub(crate) struct Replacements {
+    pub(crate) modules: Vec<ModuleSetting>,
+    pub(crate) limits: Limits,
+}
+
+/// How a module's snapshot is to be taken.
+#[derive(Clone, Default)]
+pub(crate) struct SnapshotSetting {
+    pub(crate) function: Option<String>,
+    pub(crate) args: Option<Args>,
+    pub(crate) is_required: bool,
+    pub(crate) grants: Grants,
 }
 
 /// The arguments of a function that runs before all calls, or what is wrong with them.
 pub(crate) type Args = Result<Vec<Value>, String>;
 
+/// The words of the settings of a function that runs before all calls.
+struct Words {
+    function: &'static str,
+    args: &'static str,
+    role: &'static str,
+    attribute: &'static str,
+}
+
+const INITIALIZER: Words =
+    Words { function: "initializer", args: "init_args", role: "initializer", attribute: "#[init]" };
+const SNAPSHOT: Words = Words {
+    function: "snapshot",
+    args: "snapshot_args",
+    role: "snapshot function",
+    attribute: "#[snapshot]",
+};
+
 impl ModuleSetting {
     pub(crate) fn new(name: String, module: TaskModule) -> Self {
-        ModuleSetting { name, module, initializer: None, init_args: None }
+        ModuleSetting {
+            name,
+            module,
+            initializer: None,
+            init_args: None,
+            snapshot: SnapshotSetting::default(),
+            grants: Grants::none(),
+            cache_dir: None,
+        }
     }
 
-    /// Checks the settings and makes everything that sandboxes of the module have in common.
+    /// Checks the settings and makes everything that sandboxes of the module have in common, its snapshot too.
     ///
     /// # Errors
-    /// [`PoolError::BadSetting`] or [`PoolError::CannotOpen`].
+    /// [`PoolError::BadSetting`], [`PoolError::CannotSnapshot`] or [`PoolError::CannotOpen`].
     pub(crate) async fn draw(
         &self,
         engine: &PoolEngine,
@@ -38,44 +91,154 @@ impl ModuleSetting {
         teller: &Teller,
     ) -> Result<Blueprint, PoolError> {
         let initializer = self.checked_initializer()?;
-        let name = self.name.as_str().into();
-        Blueprint::draw(
-            engine.engine(),
-            name,
-            self.module.clone(),
-            initializer,
-            limits.clone(),
-            teller.clone(),
-        )
+        expect_folders("grants", &self.grants)?;
+        let foundation = match self.snapshot_run(limits, teller)? {
+            None => self.plain_foundation(engine, Vec::new())?,
+            Some(run) => self.snapshot_foundation(run, engine, teller).await?,
+        };
+        let forerunners = foundation.forerunners.into_iter().chain(initializer).collect();
+        let foundation = Foundation { forerunners, ..foundation };
+        Blueprint::draw(engine.engine(), foundation, limits.clone(), teller.clone())
+    }
+
+    fn plain_foundation(
+        &self,
+        engine: &PoolEngine,
+        forerunners: Vec<Forerunner>,
+    ) -> Result<Foundation, PoolError> {
+        let component = self.module.component_on(engine.engine()).map_err(|error| {
+            let reason = with_causes(&error);
+            PoolError::CannotOpen { module: self.name.clone(), reason }
+        })?;
+        let (name, module) = (self.name.as_str().into(), self.module.clone());
+        Ok(Foundation { name, module, component, forerunners, grants: self.grants.clone() })
+    }
+
+    /// Takes the snapshot; where there can be none, its function is left to run in each sandbox.
+    async fn snapshot_foundation(
+        &self,
+        run: SnapshotRun,
+        engine: &PoolEngine,
+        teller: &Teller,
+    ) -> Result<Foundation, PoolError> {
+        let function = run.function.clone();
+        match run.code(engine.engine().clone(), self.cache_dir.clone()).await {
+            Ok(component) => Ok(Foundation {
+                name: self.name.as_str().into(),
+                module: self.module.without_snapshot_function(function.task.name()),
+                component,
+                forerunners: Vec::new(),
+                grants: self.grants.clone(),
+            }),
+            Err(Untaken::Refused(reason)) if !self.snapshot.is_required => {
+                let name = &self.name;
+                tracing::warn!(
+                    "module `{name}` cannot be snapshotted, so {function} runs in each sandbox: {reason}"
+                );
+                teller.tell(|| Event::SnapshotRefused { module: Arc::from(name.as_str()), reason });
+                self.plain_foundation(engine, vec![function])
+            }
+            Err(untaken) => Err(self.cannot_snapshot(untaken)),
+        }
+    }
+
+    /// Says in the pool's words why there is no snapshot.
+    pub(crate) fn cannot_snapshot(&self, untaken: Untaken) -> PoolError {
+        let (Untaken::Refused(reason) | Untaken::Failed(reason)) = untaken;
+        PoolError::CannotSnapshot { module: self.name.clone(), reason }
     }
 
     /// Finds the initializer and fits its arguments to its parameters.
-    fn checked_initializer(&self) -> Result<Option<Initializer>, PoolError> {
-        let info = match &self.initializer {
-            Some(name) => Some(
-                self.module.task(name).ok_or_else(|| bad("initializer", self.module.unknown_task(name)))?,
-            ),
-            None => self.module.initializer(),
+    fn checked_initializer(&self) -> Result<Option<Forerunner>, PoolError> {
+        let info = self.chosen(self.initializer.as_deref(), self.module.initializer(), &INITIALIZER)?;
+        self.fitted(info, self.init_args.as_ref(), &INITIALIZER, Role::Initializer)
+    }
+
+    /// Finds the snapshot function, fits its arguments to its parameters, and says how it is to be run.
+    ///
+    /// # Errors
+    /// [`PoolError::BadSetting`].
+    pub(crate) fn snapshot_run(
+        &self,
+        limits: &Limits,
+        teller: &Teller,
+    ) -> Result<Option<SnapshotRun>, PoolError> {
+        let setting = &self.snapshot;
+        let info = self.chosen(setting.function.as_deref(), self.module.snapshot_function(), &SNAPSHOT)?;
+        let Some(function) = self.fitted(info, setting.args.as_ref(), &SNAPSHOT, Role::Snapshot)? else {
+            return Ok(None);
         };
+        if self.initializer.as_deref() == Some(function.task.name()) {
+            return Err(bad("snapshot", format!("`{}` is the initializer already", function.task.name())));
+        }
+        expect_folders("snapshot_grants", &setting.grants)?;
+        Ok(Some(SnapshotRun {
+            module: self.module.clone(),
+            args_text: function.args_text(),
+            function,
+            grants: setting.grants.clone(),
+            limits: limits.clone(),
+            teller: teller.clone(),
+        }))
+    }
+
+    /// Returns the function that is named, else the one with the attribute.
+    fn chosen<'a>(
+        &'a self,
+        named: Option<&str>,
+        marked: Option<&'a TaskInfo>,
+        words: &Words,
+    ) -> Result<Option<&'a TaskInfo>, PoolError> {
+        match named {
+            Some(name) => {
+                let task = self.module.task(name);
+                task.ok_or_else(|| bad(words.function, self.module.unknown_task(name))).map(Some)
+            }
+            None => Ok(marked),
+        }
+    }
+
+    fn fitted(
+        &self,
+        info: Option<&TaskInfo>,
+        args: Option<&Args>,
+        words: &Words,
+        role: Role,
+    ) -> Result<Option<Forerunner>, PoolError> {
         let Some(info) = info else {
-            return match &self.init_args {
-                None => Ok(None),
-                Some(_) => Err(bad(
-                    "init_args",
-                    format!("module `{}` has no #[init]; name a function with `initializer`", self.name),
-                )),
-            };
+            let Words { function, attribute, .. } = words;
+            let lacks =
+                format!("module `{}` has no {attribute}; name a function with `{function}`", self.name);
+            return args.map_or(Ok(None), |_| Err(bad(words.args, lacks)));
         };
-        let args = match &self.init_args {
+        let args = match args {
             None => Vec::new(),
             Some(Ok(args)) => args.clone(),
-            Some(Err(problem)) => return Err(bad("init_args", problem)),
+            Some(Err(problem)) => return Err(bad(words.args, problem)),
         };
         let fitted = positional(info, &args).map_err(|problem| {
-            bad("init_args", format!("{problem}; the initializer is `{}`", info.signature()))
+            bad(words.args, format!("{problem}; the {} is `{}`", words.role, info.signature()))
         })?;
-        Ok(Some(Initializer { task: info.clone(), args: fitted }))
+        Ok(Some(Forerunner { role, task: info.clone(), args: fitted }))
     }
+}
+
+/// Makes sure that what is granted is there.
+fn expect_folders(setting: &'static str, grants: &Grants) -> Result<(), PoolError> {
+    for dir in grants.dirs() {
+        let shown = dir.host.display();
+        match fs::metadata(&dir.host) {
+            Ok(found) if found.is_dir() => {}
+            Ok(_) => return Err(bad(setting, format!("`{shown}` is not a folder"))),
+            Err(error) => return Err(bad(setting, format!("the folder `{shown}` cannot be used: {error}"))),
+        }
+    }
+    Ok(())
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    std::iter::once(error.to_string()).chain(causes.map(ToString::to_string)).collect::<Vec<_>>().join(": ")
 }
 
 /// Turns a tuple of arguments into JSON.
@@ -90,4 +253,16 @@ pub(crate) fn tuple_of_args(args: impl Serialize) -> Args {
 
 pub(crate) fn bad(setting: &'static str, problem: impl Into<String>) -> PoolError {
     PoolError::BadSetting { setting, problem: problem.into() }
+}
+
+pub(crate) fn in_range(
+    setting: &'static str,
+    value: usize,
+    least: usize,
+    most: usize,
+) -> Result<usize, PoolError> {
+    if (least..=most).contains(&value) {
+        return Ok(value);
+    }
+    Err(bad(setting, format!("{value} is not in {least}..={most}")))
 }

@@ -1,6 +1,7 @@
 //! Task handles: where callers hand in what they want done.
 
 use std::future::Future;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ use crate::spans::CallSpan;
 /// A handle of one task: takes `In`, gives `Out`, or `E` where the task returns a `result`. Cheap to clone.
 pub struct Task<In, Out, E = crate::TaskError> {
     inner: Arc<Inner<In, Out>>,
+    affinity: Option<u64>,
     _error: PhantomData<fn() -> E>,
 }
 
@@ -39,7 +41,7 @@ pub(crate) struct Weights<In, Out> {
 
 impl<In, Out, E> Clone for Task<In, Out, E> {
     fn clone(&self) -> Self {
-        Task { inner: self.inner.clone(), _error: PhantomData }
+        Task { inner: self.inner.clone(), affinity: self.affinity, _error: PhantomData }
     }
 }
 
@@ -54,6 +56,18 @@ where
         &self.inner.name
     }
 
+    /// Returns a handle whose calls go to the same sandbox as others of this `key`, while it lives.
+    ///
+    /// Best effort: calls of one key wait for their worker even if another has nothing to do. They part when their
+    /// sandbox retires, when a call is run again alone, and sometimes when there are more than 16,384 keys in use;
+    /// with [`Isolation::Fresh`](crate::Isolation::Fresh) no two calls share a sandbox. Keys are compared by a 64-bit
+    /// hash, across all tasks of a module.
+    pub fn with_affinity(&self, key: impl Hash) -> Self {
+        let mut hasher = DefaultHasher::new();
+        key.hash(&mut hasher);
+        Task { affinity: Some(hasher.finish()), ..self.clone() }
+    }
+
     /// Calls the task and waits for its result; waits first while the pool is full.
     ///
     /// # Errors
@@ -62,7 +76,7 @@ where
     ///
     /// # Cancel safety
     /// Dropping the future withdraws the call.
-    pub fn call(&self, args: In) -> impl Future<Output = Result<Out, CallError<E>>> + Send + 'static {
+    pub fn call(&self, args: In) -> impl Future<Output = Result<Out, CallError<E>>> + Send + use<In, Out, E> {
         let task = self.clone();
         async move {
             let permits = task.inner.pool.inner.scheduler.permits.clone();
@@ -111,7 +125,7 @@ where
     /// As [`starmap`](Self::starmap), for inputs that have to be waited for.
     pub fn starmap_stream(&self, inputs: impl Stream<Item = In> + Send + 'static) -> Reports<Out, E> {
         let shop = &self.inner.pool.inner.shop;
-        let slots = self.inner.pool.inner.threads().len() * shop.concurrency;
+        let slots = shop.staffing.most * shop.concurrency;
         let task = self.clone();
         let submit = move |args| {
             let weight = (task.inner.weights.input)(&args);
@@ -125,7 +139,7 @@ where
         let inner = &self.inner;
         let scheduler = &inner.pool.inner.scheduler;
         let Some(id) = scheduler.ledger.accept() else { return Err(args) };
-        let span = CallSpan::begin(id, &inner.name, &inner.pool.inner.shop.blueprints[inner.module].name);
+        let span = CallSpan::begin(id, &inner.name, &inner.pool.inner.shop.modules[inner.module].name);
         let work = match (inner.prepare)(args) {
             Ok(work) => work,
             Err(failure) => {
@@ -133,7 +147,8 @@ where
                 return Ok(CallHandle::ended(id, failure));
             }
         };
-        let order = Order { task: inner.name.clone(), module: inner.module, work, permit, span };
+        let (task, affinity) = (inner.name.clone(), self.affinity);
+        let order = Order { task, module: inner.module, work, affinity, permit, span };
         let (call, settlement) = scheduler.submit(id, order);
         Ok(CallHandle::accepted(inner.pool.clone(), call, settlement))
     }
@@ -173,7 +188,7 @@ where
     Out: TaskValue,
     E: TaskValue,
 {
-    let prepare = target.blueprint(&pool).by_types::<In, Out, E>(&target.info)?;
+    let prepare = target.blueprint.by_types::<In, Out, E>(&target.info)?;
     // What a value owns beyond its own size is its author's to know.
     let weights = Weights { input: |_| size_of::<In>(), output: |_| size_of::<Out>() };
     Ok(assemble(pool, target, prepare, weights))
@@ -181,20 +196,20 @@ where
 
 /// Makes a handle whose input is one JSON value.
 pub(super) fn json(pool: Pool, target: &Target) -> Result<Task<Value, Value, Value>, PoolError> {
-    let prepare = target.blueprint(&pool).by_json(&target.info)?;
+    let prepare = target.blueprint.by_json(&target.info)?;
     Ok(assemble(pool, target, prepare, Weights { input: json_bytes, output: json_bytes }))
 }
 
 /// Makes a handle whose input is the list of all arguments as JSON values.
 pub(super) fn json_of_args(pool: Pool, target: &Target) -> Result<Task<Vec<Value>, Value, Value>, PoolError> {
-    let prepare = target.blueprint(&pool).by_args(&target.info)?;
+    let prepare = target.blueprint.by_args(&target.info)?;
     let weigh = |args: &Vec<Value>| args.iter().map(json_bytes).sum();
     Ok(assemble(pool, target, prepare, Weights { input: weigh, output: json_bytes }))
 }
 
 /// Makes a handle whose input is what was read.
 pub(super) fn raw(pool: Pool, target: &Target) -> Result<Task<RawInput, Value, Value>, PoolError> {
-    let prepare = target.blueprint(&pool).by_raw_input(&target.info)?;
+    let prepare = target.blueprint.by_raw_input(&target.info)?;
     Ok(assemble(pool, target, prepare, Weights { input: RawInput::weight, output: json_bytes }))
 }
 
@@ -206,7 +221,7 @@ fn assemble<In, Out, E>(
 ) -> Task<In, Out, E> {
     let name = target.info.name().into();
     let inner = Inner { pool, name, module: target.module, prepare, weights };
-    Task { inner: Arc::new(inner), _error: PhantomData }
+    Task { inner: Arc::new(inner), affinity: None, _error: PhantomData }
 }
 
 /// Returns about how much memory a JSON value takes.

@@ -1,33 +1,102 @@
-//! A pool's engine and the clock that interrupts busy guests.
+//! A pool's engine, the space for its sandboxes, and the clock that interrupts busy guests.
+//!
+//! Where the number of sandboxes is known to be moderate, their memories lie in slots that are set aside once and
+//! used again, which makes opening twice as fast. There are as many slots as the pool's settings can ask for, and who
+//! opens a sandbox waits for one. Otherwise, and where the system does not give so much address space, each
+//! sandbox asks the system for its own.
 
-use std::sync::Mutex;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::thread::{JoinHandle, current};
 use std::time::Duration;
 
-use wasmtime::Engine;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use wasmtime::{Engine, InstanceAllocationStrategy, PoolingAllocationConfig, ResourcesRequired};
 
-use crate::module::engine_config;
+use crate::module::{TaskModule, engine_config};
 
 /// How often a busy guest is interrupted for a look around.
 pub(crate) const TICK: Duration = Duration::from_millis(10);
 
+/// More slots are not set aside: each reserves 4 GiB of the 128 TiB of addresses that a process has.
+const SLOTS_AT_MOST: usize = 4096;
+
+/// Each stack in reserve is two of the 65,530 mappings that Linux gives a process.
+const STACKS_AT_MOST: usize = 8192;
+
+/// What a 32-bit memory can grow to.
+const MEMORY_BYTES: usize = 1 << 32;
+
+/// Memories are measured in pages.
+const PAGE_BYTES: u64 = 1 << 16;
+
+/// Room for a table to grow to, in elements; 8 bytes of address space each.
+const TABLE_ELEMENTS: usize = 1 << 17;
+
+/// How many sandboxes a pool may have at once, and how many calls may be inside them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Space {
+    pub(crate) sandboxes: usize,
+    pub(crate) calls: usize,
+}
+
+/// A place for a sandbox, free again when it is dropped. Only after the sandbox.
+pub(crate) struct Slot {
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
 /// One engine and its ticker, which ends with it.
 pub(crate) struct PoolEngine {
     engine: Engine,
+    /// Free slots; `None` where sandboxes are not counted.
+    slots: Option<Arc<Semaphore>>,
     ticker: Mutex<Option<Ticker>>,
 }
 
 impl PoolEngine {
-    /// Starts an engine that takes what [`TaskModule`](crate::TaskModule) compiled.
+    /// Starts an engine that takes what [`TaskModule`] compiled and asks the system for each sandbox.
     pub(crate) fn start() -> wasmtime::Result<Self> {
-        let engine = Engine::new(&engine_config())?;
+        Ok(Self::of(Engine::new(&engine_config())?, None))
+    }
+
+    /// Starts an engine that has slots for the sandboxes of these modules, if so many can be set aside.
+    pub(crate) fn start_with_slots(space: Space, modules: &[&TaskModule]) -> wasmtime::Result<Self> {
+        let Some(slots) = slots(space, modules) else { return Self::start() };
+        let mut config = engine_config();
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(slots));
+        match Engine::new(&config) {
+            Ok(engine) => Ok(Self::of(engine, Some(Arc::new(Semaphore::new(space.sandboxes))))),
+            Err(error) => {
+                tracing::warn!("sandboxes open slower, because no slots could be set aside: {error:#}");
+                Self::start()
+            }
+        }
+    }
+
+    fn of(engine: Engine, slots: Option<Arc<Semaphore>>) -> Self {
         let ticker = Ticker::start(engine.clone());
-        Ok(PoolEngine { engine, ticker: Mutex::new(Some(ticker)) })
+        PoolEngine { engine, slots, ticker: Mutex::new(Some(ticker)) }
     }
 
     pub(crate) fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// Waits for a place for one more sandbox.
+    pub(crate) async fn slot(&self) -> Slot {
+        let _permit = match &self.slots {
+            Some(slots) => Some(slots.clone().acquire_owned().await.expect("slots are never closed")),
+            None => None,
+        };
+        Slot { _permit }
+    }
+
+    /// Has something done at every tick, on the ticker's thread. The first who asks is heard.
+    pub(crate) fn at_every_tick(&self, act: impl Fn() + Send + Sync + 'static) {
+        if let Some(ticker) = &*self.ticker.lock().expect("no holder of this lock panics") {
+            // Whoever came first stays.
+            let _ = ticker.at_every_tick.set(Box::new(act));
+        }
     }
 
     /// Ends the ticker's thread. Guest code that still runs would never be interrupted again, so all
@@ -37,32 +106,79 @@ impl PoolEngine {
     }
 }
 
+/// Returns how much to set aside, or `None` if that would be too much or cannot be known.
+fn slots(space: Space, modules: &[&TaskModule]) -> Option<PoolingAllocationConfig> {
+    let needs = modules.iter().map(|module| module.needs()).collect::<Option<Vec<&ResourcesRequired>>>()?;
+    let most =
+        |count: fn(&ResourcesRequired) -> u64| needs.iter().map(|needs| count(needs)).max().unwrap_or(0);
+    let memories = u32::try_from(most(|needs| needs.num_memories.into())).ok()?;
+    let tables = u32::try_from(most(|needs| needs.num_tables.into())).ok()?;
+    let memory_bytes = most(|needs| needs.max_initial_memory_size.unwrap_or(0)).checked_mul(PAGE_BYTES)?;
+    let elements = usize::try_from(most(|needs| needs.max_initial_table_size.unwrap_or(0))).ok()?;
+    // Beside those that wait for a slot there is one of each module, for a look at its types, and one that is tried
+    // before it replaces another.
+    let sandboxes = space.sandboxes + 2 * modules.len();
+    let memory_slots = sandboxes.checked_mul(memories.max(1) as usize)?;
+    // A call that waits in the middle of a sync function keeps its stack, so each may have one.
+    let stacks = sandboxes.checked_add(space.calls)?;
+    if memory_slots > SLOTS_AT_MOST || stacks > STACKS_AT_MOST || memory_bytes > MEMORY_BYTES as u64 {
+        return None;
+    }
+    let sandboxes = u32::try_from(sandboxes).ok()?;
+    let mut slots = PoolingAllocationConfig::default();
+    slots
+        .total_component_instances(sandboxes)
+        // Only counted, never set aside.
+        .total_core_instances(u32::MAX)
+        .max_core_instance_size(1 << 30)
+        .max_component_instance_size(1 << 30)
+        .total_memories(u32::try_from(memory_slots).ok()?)
+        .max_memories_per_module(memories.max(1))
+        .max_memories_per_component(memories.max(1))
+        .max_memory_size(MEMORY_BYTES)
+        .total_tables(sandboxes.checked_mul(tables)?)
+        .max_tables_per_module(tables)
+        .max_tables_per_component(tables)
+        .table_elements(elements.max(TABLE_ELEMENTS))
+        .total_stacks(u32::try_from(stacks).ok()?);
+    Some(slots)
+}
+
 /// A plain thread: no busy worker can hold it up.
 struct Ticker {
+    at_every_tick: Arc<OnceLock<AtTick>>,
     /// Dropped to end the thread.
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
+type AtTick = Box<dyn Fn() + Send + Sync>;
+
 impl Ticker {
     fn start(engine: Engine) -> Self {
         let (stop, stopped) = channel::<()>();
+        let at_every_tick = Arc::new(OnceLock::<AtTick>::new());
+        let act = at_every_tick.clone();
         let thread = std::thread::Builder::new()
             .name("wasmpool-ticker".to_owned())
             .spawn(move || {
                 while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
                     engine.increment_epoch();
+                    if let Some(act) = act.get() {
+                        act();
+                    }
                 }
             })
             .expect("the system gives a pool one more thread");
-        Ticker { stop: Some(stop), thread: Some(thread) }
+        Ticker { at_every_tick, stop: Some(stop), thread: Some(thread) }
     }
 }
 
 impl Drop for Ticker {
     fn drop(&mut self) {
         self.stop = None;
-        if let Some(thread) = self.thread.take() {
+        // What is done at a tick may be the last to let go of the pool; the thread then ends by itself.
+        if let Some(thread) = self.thread.take().filter(|thread| thread.thread().id() != current().id()) {
             // It has nothing to report.
             let _ = thread.join();
         }

@@ -47,6 +47,23 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<SandboxState>> 
     Ok(linker)
 }
 
+/// Makes asking for secure random numbers a trap: for a run whose memory many sandboxes will start from.
+pub(crate) fn refuse_secure_random(linker: &mut Linker<SandboxState>) -> wasmtime::Result<()> {
+    linker.allow_shadowing(true);
+    for interface in ["wasi:random/random@0.2.12", "wasi:random/random@0.3.0"] {
+        let mut random = linker.instance(interface)?;
+        random.func_wrap("get-random-bytes", |_, (_,): (u64,)| Err::<(Vec<u8>,), _>(SameForAll.into()))?;
+        random.func_wrap("get-random-u64", |_, (): ()| Err::<(u64,), _>(SameForAll.into()))?;
+    }
+    linker.allow_shadowing(false);
+    Ok(())
+}
+
+/// A snapshot function asked for secure random numbers.
+#[derive(Debug, thiserror::Error)]
+#[error("secure random numbers in a snapshot would be the same in every sandbox; seed in #[init]")]
+struct SameForAll;
+
 /// Puts a note of who writes before each write to an output stream: only an import knows which call's guest
 /// code it was called from, and the stream behind it serves the whole sandbox.
 fn attribute_output(linker: &mut Linker<SandboxState>) -> wasmtime::Result<()> {

@@ -33,9 +33,30 @@ pub(crate) trait Invocation: Send + Sync {
     fn run<'a>(
         self: Arc<Self>,
         accessor: &'a Accessor<SandboxState>,
-        instance: &'a Instance,
+        inside: Inside<'a>,
         resident: Resident,
     ) -> LocalBoxFuture<'a, Result<(), Broken>>;
+}
+
+/// What a call finds in its sandbox.
+#[derive(Clone, Copy)]
+pub(crate) struct Inside<'a> {
+    pub(crate) instance: &'a Instance,
+    pub(crate) exports: &'a Exports,
+}
+
+/// Where an instance's tasks are, by their numbers in the pool. A module that replaces another has the same tasks
+/// elsewhere, and calls that were prepared for the one run in the other.
+pub(crate) type Exports = [Option<ComponentExportIndex>];
+
+impl<'a> Inside<'a> {
+    fn export(self, task: usize) -> wasmtime::Result<&'a ComponentExportIndex> {
+        self.exports.get(task).and_then(Option::as_ref).ok_or_else(gone)
+    }
+}
+
+fn gone() -> wasmtime::Error {
+    wasmtime::format_err!("the task is not exported any more")
 }
 
 /// A job as sandboxes and workers know it.
@@ -52,7 +73,8 @@ pub(crate) struct Broken {
 
 /// A call by static types: `P` is the tuple of parameters, `R` the tuple of results.
 pub(crate) struct Typed<P, R> {
-    pub(crate) export: ComponentExportIndex,
+    /// The task's number.
+    pub(crate) task: usize,
     pub(crate) params: P,
     pub(crate) conclude: fn(R) -> Ending,
 }
@@ -65,15 +87,16 @@ where
     fn run<'a>(
         self: Arc<Self>,
         accessor: &'a Accessor<SandboxState>,
-        instance: &'a Instance,
+        inside: Inside<'a>,
         resident: Resident,
     ) -> LocalBoxFuture<'a, Result<(), Broken>> {
         async move {
             let params = self.params.clone();
             let started = accessor.with(|mut store| {
-                let started = instance
-                    .get_typed_func::<P, R>(&mut store, &self.export)
-                    .and_then(|func| Ok((func, func.start_call_concurrent(&mut store, params)?)));
+                let started = inside.export(self.task).and_then(|export| {
+                    let func = inside.instance.get_typed_func::<P, R>(&mut store, export)?;
+                    Ok((func, func.start_call_concurrent(&mut store, params)?))
+                });
                 enter(&mut store, started, resident, |(_, call)| call.task())
             });
             let Some((func, call)) = started else { return Ok(()) };
@@ -90,7 +113,8 @@ where
 
 /// A call by JSON.
 pub(crate) struct Dynamic {
-    pub(crate) export: ComponentExportIndex,
+    /// The task's number.
+    pub(crate) task: usize,
     pub(crate) params: Vec<Val>,
     pub(crate) result: Option<Type>,
 }
@@ -99,17 +123,16 @@ impl Invocation for Dynamic {
     fn run<'a>(
         self: Arc<Self>,
         accessor: &'a Accessor<SandboxState>,
-        instance: &'a Instance,
+        inside: Inside<'a>,
         resident: Resident,
     ) -> LocalBoxFuture<'a, Result<(), Broken>> {
         async move {
             let mut results = vec![Val::Bool(false); usize::from(self.result.is_some())];
             let started = accessor.with(|mut store| {
-                let func = instance.get_func(&mut store, &self.export);
-                let started =
-                    func.ok_or_else(|| wasmtime::format_err!("the export is gone")).and_then(|func| {
-                        Ok((func, func.start_call_concurrent(&mut store, &self.params, &mut results)?))
-                    });
+                let started = inside.export(self.task).and_then(|export| {
+                    let func = inside.instance.get_func(&mut store, export).ok_or_else(gone)?;
+                    Ok((func, func.start_call_concurrent(&mut store, &self.params, &mut results)?))
+                });
                 enter(&mut store, started, resident, |(_, call)| call.task())
             });
             let Some((func, call)) = started else { return Ok(()) };

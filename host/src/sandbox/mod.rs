@@ -5,9 +5,14 @@
 pub(crate) mod engine;
 pub(crate) mod output;
 pub(crate) mod state;
+pub(crate) mod wasi;
 pub(crate) mod imports;
 pub(crate) mod invoke;
 pub(crate) mod blame;
+pub(crate) mod forerunner;
 pub(crate) mod blueprint;
+pub(crate) mod trial;
+pub(crate) mod snapshot;
 pub(crate) mod prepare;
+pub(crate) mod door;
 pub(crate) mod serve;

@@ -52,20 +52,20 @@ impl Blueprint {
         Out: TaskValue,
         E: TaskValue,
     {
-        let export = self.called(task)?;
+        let (number, export) = self.called(task)?;
         let wrong = |problem| PoolError::WrongTypes { signature: task.signature(), problem };
         let mut probe = self.probe().map_err(wrong)?;
         if probe.check_types::<In, (Result<Out, E>,)>(&export).is_ok() {
-            return Ok(typed::<In, (Result<Out, E>,)>(export, |(result,)| match result {
+            return Ok(typed::<In, (Result<Out, E>,)>(number, |(result,)| match result {
                 Ok(output) => Ending::Completed(Box::new(output)),
                 Err(error) => Ending::Returned(Box::new(error)),
             }));
         }
         if TypeId::of::<Out>() == TypeId::of::<()>() && probe.check_types::<In, ()>(&export).is_ok() {
-            return Ok(typed::<In, ()>(export, |()| Ending::Completed(Box::new(()))));
+            return Ok(typed::<In, ()>(number, |()| Ending::Completed(Box::new(()))));
         }
         probe.check_types::<In, (Out,)>(&export).map_err(wrong)?;
-        Ok(typed::<In, (Out,)>(export, |(output,)| Ending::Completed(Box::new(output))))
+        Ok(typed::<In, (Out,)>(number, |(output,)| Ending::Completed(Box::new(output))))
     }
 
     /// Prepares calls by one JSON value.
@@ -122,16 +122,19 @@ impl Blueprint {
         if let Err(reason) = task.takes_json() {
             return Err(PoolError::NotForJson { task: task.name().to_owned(), reason: reason.to_owned() });
         }
-        let export = self.called(task)?;
+        let (number, _) = self.called(task)?;
         let result = task.result_type().cloned();
         Ok(Box::new(move |input| {
             let params = fit(input).map_err(Failure::BadInput)?;
-            Ok(Arc::new(Dynamic { export, params, result: result.clone() }))
+            Ok(Arc::new(Dynamic { task: number, params, result: result.clone() }))
         }))
     }
 
-    fn called(&self, task: &TaskInfo) -> Result<ComponentExportIndex, PoolError> {
-        self.export(task)
+    /// Returns a task's number, and where it is in this module.
+    fn called(&self, task: &TaskInfo) -> Result<(usize, ComponentExportIndex), PoolError> {
+        let number = self.number_of(task.name());
+        number
+            .and_then(|number| Some((number, self.exports[number]?)))
             .ok_or_else(|| PoolError::UnknownTask(format!("`{}` is not exported any more", task.name())))
     }
 }
@@ -152,10 +155,10 @@ pub(crate) fn positional(task: &TaskInfo, args: &[Value]) -> Result<Vec<Val>, St
     params.iter().zip(args).map(fit).collect()
 }
 
-fn typed<In, R>(export: ComponentExportIndex, conclude: fn(R) -> Ending) -> Prepare<In>
+fn typed<In, R>(task: usize, conclude: fn(R) -> Ending) -> Prepare<In>
 where
     In: TaskArgs,
     R: ComponentNamedList + Lift + 'static,
 {
-    Box::new(move |params| Ok(Arc::new(Typed { export, params, conclude })))
+    Box::new(move |params| Ok(Arc::new(Typed { task, params, conclude })))
 }

@@ -3,17 +3,53 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use wasmtime::component::{GuestTaskId, ResourceTable};
-use wasmtime::{StoreContextMut, UpdateDeadline};
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime::{ResourceLimiter, StoreContextMut, UpdateDeadline};
+use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use crate::call::AttemptId;
 use crate::dispatch::Reply;
 use crate::event::{GuestStream, Teller};
 use crate::limits::Limits;
 use crate::sandbox::output::OutputDesk;
+
+/// How much memory a sandbox has, in bytes: all linear memories together.
+#[derive(Debug, Default)]
+pub(crate) struct MemoryMeter {
+    bytes: AtomicUsize,
+}
+
+impl MemoryMeter {
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
+}
+
+/// Reads the meter's numbers off the engine's questions, and never says no.
+#[derive(Default)]
+struct MemoryReader {
+    meter: Arc<MemoryMeter>,
+    last_growth: usize,
+}
+
+impl ResourceLimiter for MemoryReader {
+    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        self.last_growth = desired.saturating_sub(current);
+        self.meter.bytes.fetch_add(self.last_growth, Ordering::Relaxed);
+        Ok(true)
+    }
+
+    fn memory_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
+        self.meter.bytes.fetch_sub(self.last_growth, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn table_growing(&mut self, _: usize, _: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(true)
+    }
+}
 
 /// A busy guest gives way to the rest of its worker every this many ticks.
 const TICKS_BETWEEN_YIELDS: u32 = 10;
@@ -31,6 +67,7 @@ pub(crate) struct SandboxState {
     pub(crate) output: OutputDesk,
     pub(crate) roster: Roster,
     pulse: Arc<Pulse>,
+    memory: MemoryReader,
     ticks_since_yield: u32,
     ticks_left_over: u32,
     /// False while the initializer runs, which belongs to no call.
@@ -38,9 +75,10 @@ pub(crate) struct SandboxState {
 }
 
 impl SandboxState {
-    pub(crate) fn new(teller: Teller, limits: &Limits, pulse: Arc<Pulse>) -> Self {
+    /// Makes the state of a new store, whose guest has what `wasi` gives it and talks to `teller`.
+    pub(crate) fn new(teller: Teller, limits: &Limits, pulse: Arc<Pulse>, mut wasi: WasiCtxBuilder) -> Self {
         let output = OutputDesk::new(teller, limits.guest_output_bytes);
-        let wasi = WasiCtx::builder()
+        let wasi = wasi
             .stdout(output.stream(GuestStream::Stdout))
             .stderr(output.stream(GuestStream::Stderr))
             .build();
@@ -50,10 +88,22 @@ impl SandboxState {
             output,
             roster: Roster::default(),
             pulse,
+            memory: MemoryReader::default(),
             ticks_since_yield: 0,
             ticks_left_over: 0,
             is_open: false,
         }
+    }
+
+    /// Has the guest's memory shown on `meter`.
+    pub(crate) fn metered(mut self, meter: Arc<MemoryMeter>) -> Self {
+        self.memory.meter = meter;
+        self
+    }
+
+    /// Returns who hears of memories that grow.
+    pub(crate) fn limiter(&mut self) -> &mut dyn ResourceLimiter {
+        &mut self.memory
     }
 
     /// Notes that from now on calls run here. What was printed before belongs to none of them.
@@ -61,6 +111,11 @@ impl SandboxState {
         self.is_open = true;
         self.output.set_writer(None);
         self.output.finish(None);
+    }
+
+    /// Returns true if the guest holds nothing of the host's: no file, no stream.
+    pub(crate) fn holds_nothing(&self) -> bool {
+        self.table.is_empty()
     }
 
     /// Returns true if the running guest code has been busy for nobody for too long.

@@ -32,6 +32,8 @@ pub(crate) struct Order {
     pub(crate) task: Arc<str>,
     pub(crate) module: usize,
     pub(crate) work: Arc<dyn Invocation>,
+    /// Calls of the same number go to the same sandbox while it lives.
+    pub(crate) affinity: Option<u64>,
     /// Given back when the call is answered. `submit` goes without when there is none left.
     pub(crate) permit: Option<OwnedSemaphorePermit>,
     pub(crate) span: CallSpan,
@@ -43,6 +45,7 @@ pub(crate) struct Call {
     task: Arc<str>,
     module: usize,
     work: Arc<dyn Invocation>,
+    affinity: Option<u64>,
     scheduler: Arc<Scheduler>,
     awaited: AtomicBool,
     progress: Mutex<Progress>,
@@ -61,6 +64,7 @@ impl Scheduler {
             task: order.task,
             module: order.module,
             work: order.work,
+            affinity: order.affinity,
             scheduler: self.clone(),
             awaited: AtomicBool::new(true),
             progress: Mutex::new(Progress::new(caller, order.permit, order.span)),
@@ -113,6 +117,7 @@ impl Call {
             attempt: AttemptId { call: self.id, attempt },
             module: self.module,
             company,
+            affinity: self.affinity,
             work: self.work.clone(),
             reply: Reply::to(self.clone()),
         }

@@ -4,8 +4,10 @@
 //! so calls that compute spread over the workers, and calls that wait pile up in few. It opens sandboxes as
 //! jobs need them and decides nothing about calls: what it cannot finish it hands back.
 
-pub(crate) mod openings;
 pub(crate) mod workshop;
 pub(crate) mod life;
+pub(crate) mod shelf;
 pub(crate) mod serve;
+mod care;
 pub(crate) mod thread;
+pub(crate) mod crew;

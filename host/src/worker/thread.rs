@@ -55,6 +55,16 @@ impl WorkerThread {
         self.bell.stop();
     }
 
+    /// Tells the worker to look whether its sandboxes are of the present modules.
+    pub(crate) fn have_look_around(&self) {
+        self.bell.look_around();
+    }
+
+    /// Returns true if the thread has ended.
+    pub(crate) fn is_over(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
     /// Waits for the thread, which must have been told to stop.
     pub(crate) fn join(mut self) {
         if let Some(thread) = self.thread.take() {

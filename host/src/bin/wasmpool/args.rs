@@ -4,10 +4,15 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use crate::inputs::LineKind;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use wasmpool::default_cache_dir;
+
+use wasmpool::Workers;
 
 use crate::exit::EXIT_CODES;
+use crate::granted::{GrantFlags, SnapshotFlags};
+use crate::inputs::LineKind;
+use crate::sandbox_args::SandboxArgs;
 
 /// Runs functions of WebAssembly task modules on a pool of sandboxed workers.
 #[derive(Parser)]
@@ -21,6 +26,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Run(RunArgs),
     Map(MapArgs),
+    Snapshot(SnapshotArgs),
     Inspect(InspectArgs),
     Build(BuildArgs),
     New(NewArgs),
@@ -147,18 +153,25 @@ impl InputArgs {
 #[derive(Args)]
 #[command(next_help_heading = "Pool")]
 pub(crate) struct PoolArgs {
-    /// Workers, each a thread with sandboxes of its own [default: one per core; 1 for `run`]
-    #[arg(short, long, value_name = "N")]
-    pub(crate) workers: Option<usize>,
+    /// Workers, each a thread with sandboxes of its own; N..M starts with N and adds more while calls wait
+    /// [default: one per core; 1 for `run`]
+    #[arg(short, long, value_name = "N[..M]")]
+    pub(crate) workers: Option<Workers>,
     /// Calls in flight per worker [default: 16, or 1 if the module has no async task]
     #[arg(short, long, value_name = "N")]
     pub(crate) concurrency: Option<usize>,
+    #[command(flatten)]
+    pub(crate) sandboxes: SandboxArgs,
     /// Run this function once in each new sandbox, for a module without #[init]
     #[arg(long, value_name = "TASK")]
     pub(crate) init: Option<String>,
     /// An argument of the initializer, written like an ARG of `run`; once for each parameter
     #[arg(long = "init-arg", value_name = "ARG", allow_hyphen_values = true)]
     pub(crate) init_args: Vec<String>,
+    #[command(flatten)]
+    pub(crate) snapshot: SnapshotFlags,
+    #[command(flatten)]
+    pub(crate) grants: GrantFlags,
     /// Whose output to show on stderr: of all calls, of failed ones, or none
     #[arg(long, value_enum, default_value_t, hide_possible_values = true, value_name = "all|failed|none")]
     pub(crate) guest_output: GuestOutput,
@@ -172,9 +185,39 @@ pub(crate) struct PoolArgs {
 /// What is kept on disk.
 #[derive(Args)]
 pub(crate) struct CacheArgs {
-    /// Compile the module even if its compiled code is cached, and keep nothing
+    /// Compile the module and take its snapshot even if they are cached, and keep nothing
     #[arg(long)]
     pub(crate) no_cache: bool,
+}
+
+impl CacheArgs {
+    /// Returns where things are kept, if anywhere.
+    pub(crate) fn dir(&self) -> Option<PathBuf> {
+        if self.no_cache { None } else { default_cache_dir() }
+    }
+}
+
+/// Run a function once and write a component whose memory holds what it built.
+#[derive(Args)]
+#[command(
+    after_help = "The function is not exported any more; the other tasks start with the memory that it left. It \
+    reaches nothing but what --dir and --env grant, and secure random numbers are refused. In a pool the same is done by \
+    --snapshot, without a file.\n\n\
+    Example: `wasmpool snapshot words.wasm load en --dir dictionaries -o words-en.wasm`"
+)]
+pub(crate) struct SnapshotArgs {
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
+    /// Arguments of the function, written like those of `run`
+    #[arg(value_name = "ARG", allow_negative_numbers = true)]
+    pub(crate) args: Vec<String>,
+    /// Write the component here
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    #[command(flatten)]
+    pub(crate) grants: GrantFlags,
+    #[command(flatten)]
+    pub(crate) cache: CacheArgs,
 }
 
 /// List a module's tasks with their types, docs, and a command line to begin with.

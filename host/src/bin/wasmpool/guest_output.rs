@@ -46,16 +46,8 @@ impl AllShown {
 }
 
 impl Narrator {
-    /// Makes one, unless nothing is to be shown.
-    pub(crate) fn new(
-        talk: &Talk,
-        style: Style,
-        shown: GuestOutput,
-        verbosity: u8,
-    ) -> Option<(Narrator, AllShown)> {
-        if shown == GuestOutput::None && verbosity == 0 {
-            return None;
-        }
+    /// Makes one, and who waits until it has shown everything.
+    pub(crate) fn new(talk: &Talk, style: Style, shown: GuestOutput, verbosity: u8) -> (Narrator, AllShown) {
         let (last_word, all_shown) = oneshot::channel();
         let narrator = Narrator {
             talk: talk.clone(),
@@ -66,7 +58,7 @@ impl Narrator {
             held_bytes: 0,
             _last_word: last_word,
         };
-        Some((narrator, AllShown(all_shown)))
+        (narrator, AllShown(all_shown))
     }
 
     /// Shows one event, if it is wanted.
@@ -111,8 +103,21 @@ impl Narrator {
         }
     }
 
-    /// Returns what `-v` or `-vv` says about an event.
+    /// Returns what is said about an event, most of it only with `-v` or `-vv`.
     fn told(&self, event: &Event) -> Option<String> {
+        match event {
+            Event::SnapshotRefused { module, reason } => {
+                return Some(format!(
+                    "module `{module}` cannot be snapshotted, so the function runs in each sandbox: {reason}"
+                ));
+            }
+            Event::InitializedForEachCall { module } => {
+                return Some(format!(
+                    "module `{module}` runs its initializer before every call, as --isolation is fresh; a snapshot would run once"
+                ));
+            }
+            _ => {}
+        }
         if self.verbosity == 0 {
             return None;
         }

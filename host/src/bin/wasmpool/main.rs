@@ -5,6 +5,8 @@
 //! modules and pools is done through the public names of the library.
 
 mod exit;
+mod sandbox_args;
+mod granted;
 mod args;
 mod talk;
 mod print;
@@ -20,6 +22,7 @@ mod report;
 mod mapping;
 mod run;
 mod map;
+mod snapshot;
 mod inspect;
 mod build;
 mod new;
@@ -52,6 +55,7 @@ fn obey(command: Command, talk: &Talk) -> anyhow::Result<Exit> {
         match command {
             Command::Run(args) => run::run(args, talk).await,
             Command::Map(args) => map::map(args, talk).await,
+            Command::Snapshot(args) => snapshot::snapshot(args, talk).await,
             Command::Inspect(args) => inspect::inspect(args).await,
             Command::Build(args) => build::build(args, talk).await,
             Command::New(args) => new::new(&args, talk),

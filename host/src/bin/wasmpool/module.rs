@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use wasmpool::{ModuleError, ModuleLoader, TaskModule, default_cache_dir};
+use wasmpool::{ModuleError, ModuleLoader, TaskModule};
 
 use crate::args::CacheArgs;
 use crate::crate_build::{GuestCrate, build_folder};
@@ -47,9 +47,9 @@ pub(crate) fn built_file(path: &Path) -> anyhow::Result<PathBuf> {
 /// # Errors
 /// It cannot be read, or is no component with tasks.
 pub(crate) async fn load(file: &Path, cache: &CacheArgs) -> anyhow::Result<TaskModule> {
-    let loader = match default_cache_dir() {
-        Some(dir) if !cache.no_cache => ModuleLoader::new().cache_dir(dir),
-        _ => ModuleLoader::new(),
+    let loader = match cache.dir() {
+        Some(dir) => ModuleLoader::new().cache_dir(dir),
+        None => ModuleLoader::new(),
     };
     match loader.load_file(file).await {
         Ok(module) => Ok(module),

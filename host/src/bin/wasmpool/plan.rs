@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use serde_json::Value;
-use wasmpool::{Pool, PoolBuilder, PoolError, TaskInfo, TaskModule};
+use wasmpool::{Pool, PoolBuilder, PoolError, TaskInfo, TaskModule, Workers};
 
 use crate::args::PoolArgs;
 use crate::guest_output::{AllShown, Narrator, Style};
@@ -71,14 +71,15 @@ fn arguments(count: usize) -> String {
 /// A pool's settings, checked as far as the module tells.
 pub(crate) struct PoolPlan {
     builder: PoolBuilder,
-    all_shown: Option<AllShown>,
+    all_shown: AllShown,
 }
 
 impl PoolPlan {
     /// Fits the flags to a module.
     ///
     /// # Errors
-    /// The initializer is unknown or its arguments do not fit.
+    /// The initializer or the snapshot function is unknown, their arguments do not fit, or what is granted is not
+    /// there.
     pub(crate) fn new(
         module: &TaskModule,
         args: &PoolArgs,
@@ -86,18 +87,23 @@ impl PoolPlan {
         style: Style,
         talk: &Talk,
     ) -> anyhow::Result<Self> {
-        let mut builder = with_initializer(Pool::builder(module.clone()), module, args)?;
-        if let Some(workers) = args.workers.or(default_workers) {
+        let builder = Pool::builder(module.clone()).grants(args.grants.grants()?);
+        let builder = with_forerunner(builder, module, &INITIALIZER, args)?;
+        let builder = with_forerunner(builder, module, &SNAPSHOT, args)?
+            .snapshot_required(args.snapshot.snapshot_required)
+            .snapshot_grants(args.snapshot.grants()?);
+        let mut builder = args.sandboxes.apply(builder);
+        if let Some(dir) = args.cache.dir() {
+            builder = builder.cache_dir(dir);
+        }
+        if let Some(workers) = args.workers.or(default_workers.map(Workers::from)) {
             builder = builder.workers(workers);
         }
         if let Some(concurrency) = args.concurrency {
             builder = builder.concurrency(concurrency);
         }
-        let mut all_shown = None;
-        if let Some((mut narrator, shown)) = Narrator::new(talk, style, args.guest_output, args.verbose) {
-            builder = builder.event_backlog(EVENT_BACKLOG).on_event(move |event| narrator.hear(event));
-            all_shown = Some(shown);
-        }
+        let (mut narrator, all_shown) = Narrator::new(talk, style, args.guest_output, args.verbose);
+        let builder = builder.event_backlog(EVENT_BACKLOG).on_event(move |event| narrator.hear(event));
         Ok(PoolPlan { builder, all_shown })
     }
 
@@ -117,48 +123,83 @@ impl PoolPlan {
     }
 }
 
-/// Waits for the end of the talk, if there is any.
-pub(crate) struct Shown(Option<AllShown>);
+/// Waits for the end of the talk.
+pub(crate) struct Shown(AllShown);
 
 impl Shown {
     /// Waits until what happened in an ended pool has been shown; not for long, as the pool may not have ended.
     pub(crate) async fn wait(self) {
-        if let Some(all_shown) = self.0 {
-            // Either way there is nothing more to do here.
-            let _ = tokio::time::timeout(ABORT_TIME, all_shown.wait()).await;
-        }
+        // Either way there is nothing more to do here.
+        let _ = tokio::time::timeout(ABORT_TIME, self.0.wait()).await;
     }
 }
 
-fn with_initializer(
+/// The flags about a function that runs before all calls.
+struct ForerunnerFlags {
+    role: &'static str,
+    name_flag: &'static str,
+    arg_flag: &'static str,
+    named: fn(&PoolArgs) -> Option<&String>,
+    texts: fn(&PoolArgs) -> &[String],
+    marked: fn(&TaskModule) -> Option<&TaskInfo>,
+    by_name: fn(PoolBuilder, &str, Vec<Value>) -> PoolBuilder,
+    by_mark: fn(PoolBuilder, Vec<Value>) -> PoolBuilder,
+}
+
+const INITIALIZER: ForerunnerFlags = ForerunnerFlags {
+    role: "initializer",
+    name_flag: "--init",
+    arg_flag: "--init-arg",
+    named: |args| args.init.as_ref(),
+    texts: |args| &args.init_args,
+    marked: TaskModule::initializer,
+    by_name: |builder, name, values| builder.initializer(name, values),
+    by_mark: |builder, values| builder.init_args(values),
+};
+
+const SNAPSHOT: ForerunnerFlags = ForerunnerFlags {
+    role: "snapshot function",
+    name_flag: "--snapshot",
+    arg_flag: "--snapshot-arg",
+    named: |args| args.snapshot.snapshot.as_ref(),
+    texts: |args| &args.snapshot.snapshot_args,
+    marked: TaskModule::snapshot_function,
+    by_name: |builder, name, values| builder.snapshot(name, values),
+    by_mark: |builder, values| builder.snapshot_args(values),
+};
+
+fn with_forerunner(
     builder: PoolBuilder,
     module: &TaskModule,
+    flags: &ForerunnerFlags,
     args: &PoolArgs,
 ) -> anyhow::Result<PoolBuilder> {
-    let named = match &args.init {
+    let ForerunnerFlags { role, name_flag, arg_flag, .. } = flags;
+    let (named, texts) = ((flags.named)(args), (flags.texts)(args));
+    let function = match named {
         Some(name) => {
-            Some(module.task(name).ok_or_else(|| anyhow!("--init: {}", module.unknown_task(name)))?)
+            Some(module.task(name).ok_or_else(|| anyhow!("{name_flag}: {}", module.unknown_task(name)))?)
         }
-        None => module.initializer(),
+        None => (flags.marked)(module),
     };
-    let Some(initializer) = named else {
-        if args.init_args.is_empty() {
+    let Some(function) = function else {
+        if texts.is_empty() {
             return Ok(builder);
         }
-        bail!("--init-arg: module `{}` has no initializer; name a function with --init", module.name());
+        bail!("{arg_flag}: module `{}` has no {role}; name a function with {name_flag}", module.name());
     };
-    let signature = initializer.signature();
-    if args.init_args.len() != initializer.params().len() {
-        let (wanted, given) = (initializer.params().len(), args.init_args.len());
+    let signature = function.signature();
+    if texts.len() != function.params().len() {
+        let (wanted, given) = (function.params().len(), texts.len());
         bail!(
-            "the initializer `{signature}` takes {}: give one --init-arg for each, not {given}",
+            "the {role} `{signature}` takes {}: give one {arg_flag} for each, not {given}",
             arguments(wanted)
         );
     }
-    let values = read_args(initializer, &args.init_args).context("--init-arg: the initializer")?;
-    Ok(match &args.init {
-        Some(name) => builder.initializer(name, values),
-        None => builder.init_args(values),
+    let values = read_args(function, texts).with_context(|| format!("{arg_flag}: the {role}"))?;
+    Ok(match named {
+        Some(name) => (flags.by_name)(builder, name, values),
+        None => (flags.by_mark)(builder, values),
     })
 }
 
@@ -170,6 +211,14 @@ fn in_words_of_flags(error: PoolError) -> anyhow::Error {
         "concurrency" => "--concurrency",
         "initializer" => "--init",
         "init_args" => "--init-arg",
+        "recycle_after" => "--recycle-after",
+        "recycle_age" => "--recycle-age",
+        "recycle_memory_bytes" => "--recycle-memory",
+        "idle_timeout" => "--idle-timeout",
+        "snapshot" => "--snapshot",
+        "snapshot_args" => "--snapshot-arg",
+        "snapshot_grants" => "--snapshot-dir",
+        "grants" => "--dir",
         _ => return error.into(),
     };
     anyhow!("{flag}: {problem}")

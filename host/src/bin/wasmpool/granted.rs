@@ -1,0 +1,162 @@
+//! Flags that say what guests may reach, and what runs before the calls. They stand apart because sandboxes
+//! and the run of a snapshot function are granted things by the same words.
+
+use std::env;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use anyhow::bail;
+use clap::Args;
+use wasmpool::Grants;
+
+/// What runs before all calls to make the memory that sandboxes start with, and what it may reach.
+#[derive(Args)]
+pub(crate) struct SnapshotFlags {
+    /// Run this function once and start all sandboxes with the memory it leaves, for a module without #[snapshot]
+    #[arg(long, value_name = "TASK")]
+    pub(crate) snapshot: Option<String>,
+    /// An argument of the snapshot function, written like an ARG of `run`; once for each parameter
+    #[arg(long = "snapshot-arg", value_name = "ARG", allow_hyphen_values = true)]
+    pub(crate) snapshot_args: Vec<String>,
+    /// Fail if the module cannot be snapshotted, rather than run the function in each sandbox
+    #[arg(long)]
+    pub(crate) snapshot_required: bool,
+    /// Let the snapshot function reach this folder, like --dir; the snapshot is not cached then
+    #[arg(long, value_name = "HOST[::GUEST][:rw]")]
+    pub(crate) snapshot_dir: Vec<DirFlag>,
+    /// Set a variable of the snapshot function's environment, like --env; the snapshot is not cached then
+    #[arg(long, value_name = "K[=V]")]
+    pub(crate) snapshot_env: Vec<EnvFlag>,
+}
+
+impl SnapshotFlags {
+    /// Returns what the snapshot function may reach.
+    ///
+    /// # Errors
+    /// A folder or a variable is not there.
+    pub(crate) fn grants(&self) -> anyhow::Result<Grants> {
+        granted(("--snapshot-dir", &self.snapshot_dir), ("--snapshot-env", &self.snapshot_env))
+    }
+}
+
+/// What guests may reach.
+#[derive(Args)]
+pub(crate) struct GrantFlags {
+    /// Let guests read this folder, as GUEST if that is given; `:rw` lets them change it too
+    #[arg(long, value_name = "HOST[::GUEST][:rw]")]
+    pub(crate) dir: Vec<DirFlag>,
+    /// Set a variable of the guests' environment; without a value, to what it is here
+    #[arg(long, value_name = "K[=V]")]
+    pub(crate) env: Vec<EnvFlag>,
+}
+
+impl GrantFlags {
+    /// Returns what guests may reach.
+    ///
+    /// # Errors
+    /// A folder or a variable is not there.
+    pub(crate) fn grants(&self) -> anyhow::Result<Grants> {
+        granted(("--dir", &self.dir), ("--env", &self.env))
+    }
+}
+
+type Flagged<'a, T> = (&'static str, &'a [T]);
+
+fn granted(dirs: Flagged<'_, DirFlag>, variables: Flagged<'_, EnvFlag>) -> anyhow::Result<Grants> {
+    let mut grants = Grants::none();
+    for dir in dirs.1 {
+        if !dir.host.is_dir() {
+            let problem = if dir.host.exists() { "is not a folder" } else { "does not exist" };
+            bail!("{}: `{}` {problem}", dirs.0, dir.host.display());
+        }
+        grants = match dir.is_writable {
+            false => grants.dir(&dir.host, &dir.guest),
+            true => grants.dir_writable(&dir.host, &dir.guest),
+        };
+    }
+    for EnvFlag { key, value } in variables.1 {
+        let value = match (value, env::var(key)) {
+            (Some(value), _) => value.clone(),
+            (None, Ok(value)) => value,
+            (None, Err(error)) => bail!("{}: cannot take `{key}` from here: {error}", variables.0),
+        };
+        grants = grants.env(key, value);
+    }
+    Ok(grants)
+}
+
+/// A folder of the host, its name for guests, and whether they may change it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DirFlag {
+    host: PathBuf,
+    guest: String,
+    is_writable: bool,
+}
+
+impl FromStr for DirFlag {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (folders, is_writable) = match text.strip_suffix(":rw") {
+            Some(folders) => (folders, true),
+            None => (text, false),
+        };
+        let (host, guest) = folders.split_once("::").unwrap_or((folders, folders));
+        if host.is_empty() || guest.is_empty() {
+            return Err("a folder has a name".to_owned());
+        }
+        Ok(DirFlag { host: host.into(), guest: guest.to_owned(), is_writable })
+    }
+}
+
+/// A variable, with its value unless it is to be what it is here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct EnvFlag {
+    key: String,
+    value: Option<String>,
+}
+
+impl FromStr for EnvFlag {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (key, value) = match text.split_once('=') {
+            Some((key, value)) => (key, Some(value.to_owned())),
+            None => (text, None),
+        };
+        if key.is_empty() || text.contains('\0') {
+            return Err("a variable has a name".to_owned());
+        }
+        Ok(EnvFlag { key: key.to_owned(), value })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{DirFlag, EnvFlag};
+
+    #[test]
+    fn a_folder_is_known_to_guests_by_its_own_name_and_read_only_unless_said_otherwise() {
+        let dir = |host: &str, guest: &str, is_writable| {
+            Ok(DirFlag { host: host.into(), guest: guest.to_owned(), is_writable })
+        };
+        assert_eq!("data".parse(), dir("data", "data", false));
+        assert_eq!("data:rw".parse(), dir("data", "data", true));
+        assert_eq!("a/b::/data".parse(), dir("a/b", "/data", false));
+        assert_eq!("C:\\x::/data:rw".parse(), dir("C:\\x", "/data", true));
+        for bad in ["", ":rw", "::/data", "data::", "data:::rw"] {
+            assert!(bad.parse::<DirFlag>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_variable_may_have_any_value_or_that_of_here() {
+        let env = |key: &str, value: Option<&str>| {
+            Ok(EnvFlag { key: key.to_owned(), value: value.map(str::to_owned) })
+        };
+        assert_eq!("A=b=c".parse(), env("A", Some("b=c")));
+        assert_eq!("A=".parse(), env("A", Some("")));
+        assert_eq!("A".parse(), env("A", None));
+        assert!("=b".parse::<EnvFlag>().is_err());
+    }
+}

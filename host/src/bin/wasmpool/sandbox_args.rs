@@ -1,0 +1,79 @@
+//! Flags about sandboxes: which calls share one, and when a new one takes its place.
+
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use wasmpool::{Isolation, PoolBuilder};
+
+/// Which calls share a sandbox, and for how long.
+#[derive(Args)]
+pub(crate) struct SandboxArgs {
+    /// Which calls share a sandbox, and with it the module's state: those of a worker, one after the other, or none
+    /// [default: shared if the module has async tasks, else exclusive]
+    #[arg(long, value_enum, hide_possible_values = true, value_name = "shared|exclusive|fresh")]
+    isolation: Option<IsolationArg>,
+    /// Replace a sandbox after this many calls; large numbers are spread a little, never exceeded
+    #[arg(long, value_name = "N")]
+    recycle_after: Option<u64>,
+    /// Replace a sandbox that is so old, such as 90s or 1h
+    #[arg(long, value_name = "DUR", value_parser = humantime::parse_duration)]
+    recycle_age: Option<Duration>,
+    /// Replace a sandbox whose memory has grown to this size, such as 64MiB
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
+    recycle_memory: Option<usize>,
+    /// Close a sandbox that was without a call for so long, such as 10s
+    #[arg(long, value_name = "DUR", value_parser = humantime::parse_duration)]
+    idle_timeout: Option<Duration>,
+}
+
+/// [`Isolation`] as it is written.
+#[derive(Clone, Copy, ValueEnum)]
+enum IsolationArg {
+    Shared,
+    Exclusive,
+    Fresh,
+}
+
+impl SandboxArgs {
+    /// Passes on what was given.
+    pub(crate) fn apply(&self, mut builder: PoolBuilder) -> PoolBuilder {
+        if let Some(isolation) = self.isolation {
+            builder = builder.isolation(match isolation {
+                IsolationArg::Shared => Isolation::Shared,
+                IsolationArg::Exclusive => Isolation::Exclusive,
+                IsolationArg::Fresh => Isolation::Fresh,
+            });
+        }
+        if let Some(calls) = self.recycle_after {
+            builder = builder.recycle_after(calls);
+        }
+        if let Some(age) = self.recycle_age {
+            builder = builder.recycle_age(age);
+        }
+        if let Some(bytes) = self.recycle_memory {
+            builder = builder.recycle_memory_bytes(bytes);
+        }
+        if let Some(time) = self.idle_timeout {
+            builder = builder.idle_timeout(time);
+        }
+        builder
+    }
+}
+
+fn parse_bytes(text: &str) -> Result<usize, String> {
+    let bytes = parse_size::parse_size(text).map_err(|error| error.to_string())?;
+    usize::try_from(bytes).map_err(|_| "it is more than this machine can address".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_bytes;
+
+    #[test]
+    fn sizes_have_decimal_and_binary_units() {
+        assert_eq!(parse_bytes("64MiB"), Ok(64 << 20));
+        assert_eq!(parse_bytes("64MB"), Ok(64_000_000));
+        assert_eq!(parse_bytes("1234"), Ok(1234));
+        assert!(parse_bytes("many").is_err());
+    }
+}

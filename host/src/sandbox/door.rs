@@ -1,0 +1,323 @@
+//! Where a worker and the loop of one of its sandboxes meet. Both live on one thread.
+//!
+//! The worker lets jobs in and says when no more will come; the loop takes in as many at once as the sandbox may run.
+//! What a worker must know of its doors without looking at each of them, they note in its [`Lobby`].
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashSet, VecDeque};
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use crate::call::{CallId, WorkerId};
+use crate::dispatch::Bell;
+use crate::event::RetireReason;
+use crate::lifespan::Lifespan;
+use crate::sandbox::blueprint::Blueprint;
+use crate::sandbox::invoke::Job;
+use crate::sandbox::state::MemoryMeter;
+use crate::tally::sandboxes::CountedSandbox;
+
+/// How long the calls of a closed sandbox may go on beside one that nobody awaits and that may hold them up.
+const DRAIN_LIMIT: Duration = Duration::from_secs(10);
+
+/// One sandbox of a worker, in the order of their openings.
+pub(crate) type DoorId = u64;
+
+/// What the doors of one worker note for it.
+#[derive(Default)]
+pub(crate) struct Lobby {
+    /// Calls at or behind all doors that somebody awaits.
+    awaited: Cell<usize>,
+    /// Doors whose loop was called, and had not come by when somebody last looked.
+    called: RefCell<Vec<DoorId>>,
+    /// Doors that have become free for another call, or worn out, since somebody last looked.
+    changed: RefCell<Vec<DoorId>>,
+}
+
+impl Lobby {
+    pub(crate) fn awaited(&self) -> usize {
+        self.awaited.get()
+    }
+
+    /// Returns the doors whose loop was called, those included that were `left` the last time.
+    pub(crate) fn take_called(&self) -> Vec<DoorId> {
+        std::mem::take(&mut *self.called.borrow_mut())
+    }
+
+    /// Keeps doors for the next time whose loop has still not come by.
+    pub(crate) fn put_back_called(&self, left: Vec<DoorId>) {
+        self.called.borrow_mut().extend(left);
+    }
+
+    pub(crate) fn take_changed(&self) -> Vec<DoorId> {
+        std::mem::take(&mut *self.changed.borrow_mut())
+    }
+}
+
+/// Who a door belongs to.
+pub(crate) struct Place {
+    pub(crate) id: DoorId,
+    pub(crate) module: usize,
+    pub(crate) worker: WorkerId,
+    pub(crate) bell: Arc<Bell>,
+    pub(crate) lobby: Rc<Lobby>,
+}
+
+/// Where a worker and the loop of one of its sandboxes meet.
+pub(crate) struct Door {
+    pub(crate) place: Place,
+    pub(crate) blueprint: Arc<Blueprint>,
+    /// How much memory the guest has, in bytes.
+    pub(crate) memory: Arc<MemoryMeter>,
+    lifespan: Lifespan,
+    /// The sandbox, as long as it or its worker has to do with this door.
+    pub(crate) counted: CountedSandbox,
+    /// How many calls may be inside at once.
+    pub(crate) capacity: usize,
+    waiting: RefCell<VecDeque<Job>>,
+    /// Calls inside or waiting that somebody awaits.
+    awaited: RefCell<HashSet<CallId>>,
+    /// Calls inside that nobody awaits any more, and that have not ended.
+    abandoned: Cell<usize>,
+    /// How many calls were let in, those not counted that were taken back.
+    admitted: Cell<u64>,
+    /// How many calls have begun inside.
+    served: Cell<u64>,
+    /// Since when the sandbox is open.
+    open_since: Cell<Option<Instant>>,
+    /// Since when nobody awaits anything from in here, if nobody does.
+    idle_since: Cell<Instant>,
+    closing: Cell<Option<RetireReason>>,
+    /// False from when something changed at the door until the loop has come by.
+    loop_came_by: Cell<bool>,
+    /// The worker's last turn in which the sandbox was polled.
+    polled_in: Cell<u64>,
+    /// Of the loop, which does not come by while guest code holds the whole store.
+    waker: RefCell<Option<Waker>>,
+    /// Of whoever waits outside for the sandbox to be done.
+    outside_waker: RefCell<Option<Waker>>,
+}
+
+impl Door {
+    pub(crate) fn new(
+        place: Place,
+        blueprint: Arc<Blueprint>,
+        capacity: usize,
+        lifespan: Lifespan,
+        counted: CountedSandbox,
+    ) -> Rc<Self> {
+        Rc::new(Door {
+            place,
+            blueprint,
+            memory: Arc::default(),
+            lifespan,
+            counted,
+            capacity,
+            waiting: RefCell::default(),
+            awaited: RefCell::default(),
+            abandoned: Cell::new(0),
+            admitted: Cell::new(0),
+            served: Cell::new(0),
+            open_since: Cell::new(None),
+            idle_since: Cell::new(Instant::now()),
+            closing: Cell::new(None),
+            loop_came_by: Cell::new(true),
+            polled_in: Cell::new(0),
+            waker: RefCell::default(),
+            outside_waker: RefCell::default(),
+        })
+    }
+
+    /// Lets a job in.
+    pub(crate) fn admit(&self, job: Job) {
+        if self.awaited.borrow_mut().insert(job.attempt.call) {
+            self.place.lobby.awaited.set(self.place.lobby.awaited.get() + 1);
+        }
+        self.admitted.set(self.admitted.get() + 1);
+        self.waiting.borrow_mut().push_back(job);
+        self.call_the_loop();
+    }
+
+    /// Takes the next job inside, which `running` others are.
+    pub(crate) fn take_in(&self, running: usize) -> Option<Job> {
+        if running >= self.capacity {
+            return None;
+        }
+        self.waiting.borrow_mut().pop_front()
+    }
+
+    /// Takes back the jobs that have not begun.
+    pub(crate) fn take_waiting(&self) -> Vec<Job> {
+        let jobs: Vec<_> = self.waiting.borrow_mut().drain(..).collect();
+        for job in &jobs {
+            self.no_longer_awaited(job.attempt.call);
+        }
+        self.admitted.set(self.admitted.get() - jobs.len() as u64);
+        jobs
+    }
+
+    /// Notes that a call has begun inside.
+    pub(crate) fn note_begun(&self) {
+        self.served.set(self.served.get() + 1);
+    }
+
+    /// Notes that a call is not inside any more.
+    pub(crate) fn leave(&self, call: CallId) {
+        if !self.no_longer_awaited(call) {
+            self.abandoned.set(self.abandoned.get().saturating_sub(1));
+        }
+        if (self.capacity == 1 && self.is_empty()) || self.is_too_large() {
+            self.place.lobby.changed.borrow_mut().push(self.place.id);
+        }
+    }
+
+    /// Notes that nobody awaits a call any more; returns false if it is not in here.
+    pub(crate) fn abandon(&self, call: CallId) -> bool {
+        let was_here = self.no_longer_awaited(call);
+        if was_here {
+            self.abandoned.set(self.abandoned.get() + 1);
+            self.call_the_loop();
+        }
+        was_here
+    }
+
+    fn no_longer_awaited(&self, call: CallId) -> bool {
+        let mut awaited = self.awaited.borrow_mut();
+        let was_awaited = awaited.remove(&call);
+        if was_awaited {
+            if awaited.is_empty() && self.lifespan.idle < Duration::MAX {
+                self.idle_since.set(Instant::now());
+            }
+            self.place.lobby.awaited.set(self.place.lobby.awaited.get() - 1);
+        }
+        was_awaited
+    }
+
+    pub(crate) fn abandoned(&self) -> usize {
+        self.abandoned.get()
+    }
+
+    pub(crate) fn served(&self) -> u64 {
+        self.served.get()
+    }
+
+    /// Returns true if nobody is inside or waiting.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.awaited.borrow().is_empty() && self.abandoned.get() == 0
+    }
+
+    pub(crate) fn note_open(&self) {
+        self.open_since.set(Some(Instant::now()));
+        self.counted.opened();
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.open_since.get().is_some()
+    }
+
+    /// Returns why the sandbox has done enough, if it has, whatever the time is.
+    pub(crate) fn wear_by_use(&self) -> Option<RetireReason> {
+        self.lifespan.wear(self.admitted.get(), self.memory.bytes(), Duration::ZERO, Duration::ZERO)
+    }
+
+    /// Returns why the sandbox has done enough, if it has.
+    pub(crate) fn wear(&self, now: Instant) -> Option<RetireReason> {
+        let age = self.open_since.get().map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+        let is_open_and_idle = self.is_open() && self.awaited.borrow().is_empty();
+        let idle = if is_open_and_idle {
+            now.saturating_duration_since(self.idle_since.get())
+        } else {
+            Duration::ZERO
+        };
+        self.lifespan.wear(self.admitted.get(), self.memory.bytes(), age, idle)
+    }
+
+    fn is_too_large(&self) -> bool {
+        self.memory.bytes() >= self.lifespan.memory_bytes
+    }
+
+    /// Returns when the sandbox should be looked at again, to see whether it is too old or was idle for too long.
+    pub(crate) fn next_look(&self, now: Instant) -> Option<Instant> {
+        let old = self.open_since.get().unwrap_or(now).checked_add(self.lifespan.age);
+        let idle_from = if self.awaited.borrow().is_empty() { self.idle_since.get() } else { now };
+        let idle = idle_from.checked_add(self.lifespan.idle);
+        [old, idle].into_iter().flatten().min()
+    }
+
+    /// Lets nobody in any more, for the first reason given; the sandbox ends when its last awaited call has.
+    pub(crate) fn close(&self, reason: RetireReason) {
+        if self.closing.get().is_none() {
+            self.closing.set(Some(reason));
+            self.counted.takes_no_more_calls();
+        }
+        self.call_the_loop();
+    }
+
+    pub(crate) fn closing(&self) -> Option<RetireReason> {
+        self.closing.get()
+    }
+
+    /// Returns true if it is closed and nobody awaits anything from in here.
+    pub(crate) fn is_done(&self) -> bool {
+        self.closing.get().is_some() && self.awaited.borrow().is_empty()
+    }
+
+    /// Returns true if it is closed with a call inside that nobody awaits and that may hold up the others.
+    fn may_be_held_up(&self) -> bool {
+        self.closing.get().is_some() && self.abandoned.get() > 0
+    }
+
+    /// Waits outside until nobody needs the sandbox any more, whatever its guest code is doing; or, once it is
+    /// closed with a call in it that nobody awaits, until those who are awaited have had `DRAIN_LIMIT` to end.
+    pub(crate) async fn given_up(&self) {
+        poll_fn(|cx| self.poll_outside(cx, self.is_done() || self.may_be_held_up())).await;
+        if !self.is_done() {
+            let done = poll_fn(|cx| self.poll_outside(cx, self.is_done()));
+            // Done or out of time, it ends.
+            let _ = tokio::time::timeout(DRAIN_LIMIT, done).await;
+        }
+    }
+
+    fn poll_outside(&self, cx: &Context<'_>, is_over: bool) -> Poll<()> {
+        if is_over {
+            return Poll::Ready(());
+        }
+        *self.outside_waker.borrow_mut() = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// Returns false if the loop has not come by since it was called: either the sandbox is not open yet, or
+    /// guest code waits inside a host call that holds the whole store.
+    pub(crate) fn loop_came_by(&self) -> bool {
+        self.loop_came_by.get()
+    }
+
+    /// Notes that the loop has seen all there is to see, and whom to wake when there is more.
+    pub(crate) fn note_came_by(&self, cx: &Context<'_>) {
+        self.loop_came_by.set(true);
+        *self.waker.borrow_mut() = Some(cx.waker().clone());
+    }
+
+    /// Notes that the sandbox has its part of a turn of the worker.
+    pub(crate) fn note_polled_in(&self, round: u64) {
+        self.polled_in.set(round);
+    }
+
+    pub(crate) fn was_polled_in(&self, round: u64) -> bool {
+        self.polled_in.get() == round
+    }
+
+    fn call_the_loop(&self) {
+        if self.loop_came_by.replace(false) {
+            self.place.lobby.called.borrow_mut().push(self.place.id);
+        }
+        for waker in [&self.waker, &self.outside_waker] {
+            if let Some(waker) = waker.borrow_mut().take() {
+                waker.wake();
+            }
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! Takes a snapshot: runs a module's snapshot function once, in a store and on an engine that nothing else
+//! uses, and writes the memory that it leaves into a new component. The run has no environment, files or
+//! network unless granted, and random numbers that are always the same; who asks for secure ones is told that
+//! every sandbox would share them. It all happens on a thread of its own, because the function may compute
+//! for long, the caller may be on any event loop, and the library that rewrites the component may panic.
+//! What a module is refused for is what that library cannot record: see [`Untaken::Refused`].
+
+use std::path::PathBuf;
+use std::thread;
+
+use futures::FutureExt;
+use tokio::runtime::Builder;
+use tokio::sync::oneshot;
+use wasmparser::{Parser, Payload};
+use wasmtime::component::{Component, ComponentNamedList, Instance, Lift, WasmList};
+use wasmtime::{Engine, Store};
+use wasmtime_wizer::{ComponentContext, ComponentInstanceState, Wizer};
+
+use crate::event::Teller;
+use crate::grants::Grants;
+use crate::limits::Limits;
+use crate::module::{SnapshotShelf, TaskModule};
+use crate::sandbox::engine::PoolEngine;
+use crate::sandbox::forerunner::{Forerunner, how_it_trapped};
+use crate::sandbox::imports::{linker, refuse_secure_random};
+use crate::sandbox::state::{Pulse, SandboxState, on_epoch};
+use crate::sandbox::wasi::{ClockUse, context_with};
+
+/// A snapshot to be taken.
+pub(crate) struct SnapshotRun {
+    pub(crate) module: TaskModule,
+    pub(crate) function: Forerunner,
+    /// The function's arguments as text; the same arguments have the same text.
+    pub(crate) args_text: String,
+    pub(crate) grants: Grants,
+    pub(crate) limits: Limits,
+    pub(crate) teller: Teller,
+}
+
+/// Why there is no snapshot.
+#[derive(Debug)]
+pub(crate) enum Untaken {
+    /// There can be none of this module, but its function may well run in each sandbox.
+    Refused(String),
+    /// The function failed, as it would in each sandbox.
+    Failed(String),
+}
+
+/// A component whose memory holds what the function built.
+pub(crate) struct Taken {
+    pub(crate) bytes: Vec<u8>,
+    /// False if the function had more to go by than its arguments.
+    is_reproducible: bool,
+}
+
+impl SnapshotRun {
+    /// Returns the code of the snapshot, which is kept in `cache_dir` if it depends on nothing but what it
+    /// is found by.
+    ///
+    /// # Errors
+    /// [`Untaken`] says whether the module or its function is to blame.
+    pub(crate) async fn code(self, engine: Engine, cache_dir: Option<PathBuf>) -> Result<Component, Untaken> {
+        on_own_thread(move |unwanted| {
+            let dir = cache_dir.as_deref().filter(|_| self.grants.is_none());
+            let name = self.function.task.name();
+            let shelf = SnapshotShelf::open(dir, &self.module, name, &self.args_text, &engine);
+            if let Some(code) = shelf.find(&engine) {
+                return Ok(code);
+            }
+            let taken = self.take(unwanted)?;
+            shelf.compile(&taken.bytes, &engine, taken.is_reproducible).map_err(|error| refused(&error))
+        })
+        .await
+    }
+
+    /// Returns the snapshot as a component.
+    ///
+    /// # Errors
+    /// As [`code`](Self::code).
+    pub(crate) async fn component(self) -> Result<Vec<u8>, Untaken> {
+        on_own_thread(move |unwanted| self.take(unwanted).map(|taken| taken.bytes)).await
+    }
+
+    /// Takes the snapshot; blocks. Ends early when `unwanted` does.
+    fn take(&self, unwanted: oneshot::Receiver<()>) -> Result<Taken, Untaken> {
+        let mut wizer = Wizer::new();
+        let name = self.function.task.name();
+        wizer.init_func(name).keep_init_func(is_core_export(self.module.bytes(), name));
+        let (context, instrumented) =
+            wizer.instrument_component(self.module.bytes()).map_err(|error| refused(&error))?;
+        let failed = |error: &dyn std::fmt::Display| Untaken::Failed(error.to_string());
+        let engine = PoolEngine::start().map_err(|error| failed(&error))?;
+        let component =
+            Component::from_binary(engine.engine(), &instrumented).map_err(|error| refused(&error))?;
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(|error| failed(&error))?;
+        let taken = runtime.block_on(async {
+            let run = tokio::time::timeout(self.limits.snapshot_time, self.run(&component, &wizer, &context));
+            tokio::select! {
+                taken = run => taken.unwrap_or_else(|_| Err(self.not_done_in_time())),
+                _ = unwanted => Err(failed(&"nobody waits for it any more")),
+            }
+        });
+        // A file operation that hangs holds nobody up.
+        runtime.shutdown_background();
+        taken
+    }
+
+    fn not_done_in_time(&self) -> Untaken {
+        Untaken::Failed(format!(
+            "{} has not ended after {:?}; raise Limits::snapshot_time if it needs longer",
+            self.function, self.limits.snapshot_time
+        ))
+    }
+
+    async fn run(
+        &self,
+        component: &Component,
+        wizer: &Wizer,
+        context: &ComponentContext<'_>,
+    ) -> Result<Taken, Untaken> {
+        let clocks = ClockUse::default();
+        let mut store = self.store(component.engine(), &clocks)?;
+        let instance = instantiate(&mut store, component).await.map_err(Untaken::Failed)?;
+        let ran = self.function.run(&mut store, &instance, component).await;
+        store.data().output.finish_all();
+        ran.map_err(Untaken::Failed)?;
+        if !store.data().holds_nothing() {
+            return Err(Untaken::Refused(format!(
+                "{} left files or streams open, which a new sandbox does not have",
+                self.function
+            )));
+        }
+        let bytes = read_memory(store, instance, wizer, context).await?;
+        Ok(Taken { bytes, is_reproducible: self.grants.is_none() && !clocks.was_read() })
+    }
+
+    fn store(&self, engine: &Engine, clocks: &ClockUse) -> Result<Store<SandboxState>, Untaken> {
+        let mut wasi = context_with(&self.grants).map_err(Untaken::Failed)?;
+        clocks.watch(&mut wasi);
+        let state = SandboxState::new(self.teller.clone(), &self.limits, Pulse::new(|| false), wasi);
+        let mut store = Store::new(engine, state);
+        // Before anything else: a new store's deadline has passed already, and opening runs guest code.
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(on_epoch);
+        // The whole memory is copied out as one value.
+        store.set_hostcall_fuel(usize::MAX);
+        Ok(store)
+    }
+}
+
+async fn instantiate(store: &mut Store<SandboxState>, component: &Component) -> Result<Instance, String> {
+    let mut linker = linker(component.engine()).map_err(|error| format!("{error:#}"))?;
+    refuse_secure_random(&mut linker).map_err(|error| format!("{error:#}"))?;
+    let instantiated = linker.instantiate_async(&mut *store, component).await;
+    instantiated.map_err(|error| how_it_trapped(store, "the module's start", &error))
+}
+
+/// Returns true if a core module in a component exports this name. Then the component goes on exporting it too:
+/// where Wizer takes an export away, it takes it from core modules as well, which others may need it of.
+fn is_core_export(bytes: &[u8], name: &str) -> bool {
+    Parser::new(0).parse_all(bytes).flatten().any(|payload| match payload {
+        Payload::ExportSection(exports) => exports.into_iter().flatten().any(|export| export.name == name),
+        _ => false,
+    })
+}
+
+fn refused(error: &wasmtime::Error) -> Untaken {
+    Untaken::Refused(format!("{error:#}"))
+}
+
+/// Does `work` on a thread of its own. What it is given ends when nobody waits for the answer any more.
+async fn on_own_thread<T: Send + 'static>(
+    work: impl FnOnce(oneshot::Receiver<()>) -> Result<T, Untaken> + Send + 'static,
+) -> Result<T, Untaken> {
+    let (answer, answered) = oneshot::channel();
+    let (wanted, unwanted) = oneshot::channel();
+    let spawned = thread::Builder::new()
+        .name("wasmpool-snapshot".to_owned())
+        // Nobody waits for an answer whose future was dropped.
+        .spawn(move || drop(answer.send(work(unwanted))));
+    spawned.map_err(|error| Untaken::Failed(format!("the system gives no thread: {error}")))?;
+    let answer = answered.await;
+    drop(wanted);
+    // The sender goes without a word only if the thread unwinds.
+    answer.unwrap_or_else(|_| Err(Untaken::Refused("the host panicked over it".to_owned())))
+}
+
+/// Writes the state of an instance into a component.
+async fn read_memory(
+    store: Store<SandboxState>,
+    instance: Instance,
+    wizer: &Wizer,
+    context: &ComponentContext<'_>,
+) -> Result<Vec<u8>, Untaken> {
+    let (trouble, troubled) = oneshot::channel();
+    let mut reader = Reader { store, instance, trouble: Some(trouble) };
+    let snapshot = wizer.snapshot_component(context, &mut reader);
+    let told = troubled.then(async |error| match error {
+        Ok(error) => error,
+        // The reader is done and was content.
+        Err(_) => std::future::pending().await,
+    });
+    tokio::select! {
+        bytes = snapshot => bytes.map_err(|error| refused(&error)),
+        error = told => Err(refused(&error)),
+    }
+}
+
+/// Reads memories and globals by the functions that were added to the component for it.
+struct Reader {
+    store: Store<SandboxState>,
+    instance: Instance,
+    /// Hears why something cannot be read. There is no way to return it, so the reader stops there.
+    trouble: Option<oneshot::Sender<wasmtime::Error>>,
+}
+
+impl Reader {
+    async fn read<R, T>(
+        &mut self,
+        interface: &str,
+        name: &str,
+        take: impl FnOnce(&Store<SandboxState>, R) -> T,
+    ) -> T
+    where
+        R: Lift + Send + Sync + 'static,
+        (R,): ComponentNamedList + Lift,
+    {
+        match self.call(interface, name).await {
+            Ok(value) => take(&self.store, value),
+            Err(error) => {
+                if let Some(trouble) = self.trouble.take() {
+                    // Whoever waits for the memory waits for this too.
+                    let _ = trouble.send(error);
+                }
+                std::future::pending().await
+            }
+        }
+    }
+
+    async fn call<R>(&mut self, interface: &str, name: &str) -> wasmtime::Result<R>
+    where
+        R: Lift + Send + Sync + 'static,
+        (R,): ComponentNamedList + Lift,
+    {
+        let missing = || wasmtime::format_err!("`{interface}#{name}` is not there");
+        let interface = self.instance.get_export_index(&mut self.store, None, interface);
+        let interface = interface.ok_or_else(missing)?;
+        let func = self.instance.get_export_index(&mut self.store, Some(&interface), name);
+        let func = func.ok_or_else(missing)?;
+        let func = self.instance.get_typed_func::<(), (R,)>(&mut self.store, func)?;
+        Ok(func.call_async(&mut self.store, ()).await?.0)
+    }
+}
+
+impl ComponentInstanceState for Reader {
+    async fn call_func_ret_list_u8(
+        &mut self,
+        interface: &str,
+        name: &str,
+        contents: impl FnOnce(&[u8]) + Send,
+    ) {
+        self.read(interface, name, |store, bytes: WasmList<u8>| contents(bytes.as_le_slice(store))).await
+    }
+
+    async fn call_func_ret_s32(&mut self, interface: &str, name: &str) -> i32 {
+        self.read(interface, name, |_, value| value).await
+    }
+
+    async fn call_func_ret_s64(&mut self, interface: &str, name: &str) -> i64 {
+        self.read(interface, name, |_, value| value).await
+    }
+
+    async fn call_func_ret_f32(&mut self, interface: &str, name: &str) -> u32 {
+        self.read(interface, name, |_, value: f32| value.to_bits()).await
+    }
+
+    async fn call_func_ret_f64(&mut self, interface: &str, name: &str) -> u64 {
+        self.read(interface, name, |_, value: f64| value.to_bits()).await
+    }
+}
