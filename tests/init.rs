@@ -14,7 +14,7 @@ async fn refusal(args: impl serde::Serialize) -> PoolError {
     bounded("build", built).await.err().expect("a failing initializer")
 }
 
-async fn stateful(workers: usize, concurrency: usize, mode: &str) -> Result<Pool, PoolError> {
+pub(crate) async fn stateful(workers: usize, concurrency: usize, mode: &str) -> Result<Pool, PoolError> {
     builder(STATEFUL, workers, concurrency).await.init_args((mode, 0u32)).build().await
 }
 
@@ -117,7 +117,7 @@ fn unix_ms() -> u128 {
 }
 
 /// A pool whose initializer fails from now on, and its open sandboxes as they were.
-async fn pool_that_opens_no_more(workers: usize) -> Pool {
+pub(crate) async fn pool_that_opens_no_more(workers: usize) -> Pool {
     let mut headway_ms = 500;
     let (pool, end_ms) = loop {
         let end_ms = unix_ms() + headway_ms;

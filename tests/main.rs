@@ -24,6 +24,8 @@ mod lost;
 mod output;
 mod events;
 mod spread;
+mod stats;
+mod tracing;
 mod command_support;
 mod command_run;
 mod command_map;

@@ -17,6 +17,8 @@ mod lifespan;
 mod values;
 // Machinery.
 mod module;
+mod tally;
+mod spans;
 mod dispatch;
 mod sandbox;
 mod worker;
@@ -34,15 +36,17 @@ pub use crate::module::{
     TypeDefinition, default_cache_dir,
 };
 pub use crate::outcome::{CallReport, Failure, Outcome, TaskError, Trap};
+pub use crate::pool::Pool;
 pub use crate::pool::builder::PoolBuilder;
 pub use crate::pool::handle::CallHandle;
 pub use crate::pool::reports::Reports;
 pub use crate::pool::snapshot::SnapshotMaker;
 pub use crate::pool::staff::Workers;
+pub use crate::pool::stats::Stats;
 pub use crate::pool::task::Task;
-pub use crate::pool::{Pool, Stats};
 pub use crate::sandbox::invoke::{TaskArgs, TaskValue};
 pub use crate::sandbox::prepare::RawInput;
+pub use crate::tally::times::TimeSummary;
 pub use crate::values::BadValue;
 
 /// The engine's own crate, whose derives make a Rust type travel (see [`Pool::task_with_error`]). Its version may

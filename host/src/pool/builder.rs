@@ -18,6 +18,7 @@ use crate::pool::{Pool, PoolInner};
 use crate::sandbox::engine::PoolEngine;
 use crate::scheduler::calls::Scheduler;
 use crate::scheduler::ledger::Ledger;
+use crate::tally::Tally;
 use crate::worker::crew::Crew;
 use crate::worker::workshop::{ModuleDesk, Staffing, Workshop};
 
@@ -120,6 +121,7 @@ impl PoolBuilder {
             ledger: Ledger::open(),
             permits: Arc::new(Semaphore::new(capacity)),
             teller,
+            tally: shop.tally.clone(),
         });
         let (hear, first): (Vec<_>, Vec<_>) = shop.modules.iter().map(|_| oneshot::channel()).unzip();
         let crew = Crew::start(shop.clone(), hear).map_err(|(id, error)| {
@@ -176,7 +178,8 @@ impl PoolBuilder {
             modules.push(ModuleDesk::new(blueprint, isolation));
         }
         let (queue, teller) = (Arc::new(Queue::new(staffing.least)), teller.clone());
-        Ok(Workshop { queue, modules, staffing, concurrency, recycling, teller, engine })
+        let tally = Tally::of(staffing.most);
+        Ok(Workshop { queue, modules, staffing, concurrency, recycling, teller, tally, engine })
     }
 }
 

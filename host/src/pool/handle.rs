@@ -14,7 +14,8 @@ use crate::call::CallId;
 use crate::error::{CallError, PoolError};
 use crate::outcome::{CallReport, Failure, Outcome, Parcel};
 use crate::pool::Pool;
-use crate::scheduler::calls::{Call, SettledEnd, Settlement};
+use crate::scheduler::calls::Call;
+use crate::scheduler::progress::{SettledEnd, Settlement};
 
 /// A call that is already queued. A future of its result; [`report`](Self::report) tells more.
 ///

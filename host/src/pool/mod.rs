@@ -2,6 +2,7 @@
 
 pub(crate) mod setting;
 pub(crate) mod staff;
+pub(crate) mod stats;
 pub(crate) mod builder;
 pub(crate) mod before_calls;
 mod during_calls;
@@ -21,6 +22,7 @@ use crate::event::{Event, Events};
 use crate::module::{TaskInfo, TaskModule};
 use crate::pool::builder::PoolBuilder;
 use crate::pool::setting::Replacements;
+use crate::pool::stats::Stats;
 use crate::pool::task::Task;
 use crate::sandbox::blueprint::Blueprint;
 use crate::sandbox::invoke::{TaskArgs, TaskValue};
@@ -54,20 +56,6 @@ struct PoolInner {
     shop: Arc<Workshop>,
     crew: Arc<Crew>,
     replacements: tokio::sync::Mutex<Replacements>,
-}
-
-/// A pool's present state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Stats {
-    /// Worker threads.
-    pub workers: usize,
-    /// Calls accepted and not answered.
-    pub calls_unanswered: usize,
-    /// Attempts that no worker has taken yet.
-    pub attempts_queued: usize,
-    /// How many more calls are accepted before `call` waits and `try_call` refuses.
-    pub permits_free: usize,
 }
 
 impl Pool {
@@ -175,15 +163,10 @@ impl Pool {
         self.inner.scheduler.teller.listen()
     }
 
-    /// Returns the pool's present state.
+    /// Returns what the pool is doing and what it has done, in numbers. Meant to be asked for now and then, as a bar
+    /// or a metrics page does: it takes some 50 µs for each worker.
     pub fn stats(&self) -> Stats {
-        let scheduler = &self.inner.scheduler;
-        Stats {
-            workers: self.inner.crew.size(),
-            calls_unanswered: scheduler.ledger.unanswered(),
-            attempts_queued: scheduler.queue.len(),
-            permits_free: scheduler.permits.available_permits(),
-        }
+        Stats::of(&self.inner.scheduler)
     }
 
     /// Accepts no more calls, waits until all accepted ones are answered, and ends the workers.

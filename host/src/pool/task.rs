@@ -16,6 +16,7 @@ use crate::pool::{Pool, Target};
 use crate::sandbox::invoke::{TaskArgs, TaskValue};
 use crate::sandbox::prepare::{Prepare, RawInput};
 use crate::scheduler::calls::Order;
+use crate::spans::CallSpan;
 
 /// A handle of one task: takes `In`, gives `Out`, or `E` where the task returns a `result`. Cheap to clone.
 pub struct Task<In, Out, E = crate::TaskError> {
@@ -138,15 +139,16 @@ where
         let inner = &self.inner;
         let scheduler = &inner.pool.inner.scheduler;
         let Some(id) = scheduler.ledger.accept() else { return Err(args) };
+        let span = CallSpan::begin(id, &inner.name, &inner.pool.inner.shop.modules[inner.module].name);
         let work = match (inner.prepare)(args) {
             Ok(work) => work,
             Err(failure) => {
-                scheduler.refuse(id, &inner.name, &failure);
+                scheduler.refuse(id, &inner.name, &failure, span);
                 return Ok(CallHandle::ended(id, failure));
             }
         };
         let (task, affinity) = (inner.name.clone(), self.affinity);
-        let order = Order { task, module: inner.module, work, affinity, permit };
+        let order = Order { task, module: inner.module, work, affinity, permit, span };
         let (call, settlement) = scheduler.submit(id, order);
         Ok(CallHandle::accepted(inner.pool.clone(), call, settlement))
     }

@@ -18,6 +18,7 @@ use crate::lifespan::Lifespan;
 use crate::sandbox::blueprint::Blueprint;
 use crate::sandbox::invoke::Job;
 use crate::sandbox::state::MemoryMeter;
+use crate::tally::sandboxes::CountedSandbox;
 
 /// How long the calls of a closed sandbox may go on beside one that nobody awaits and that may hold them up.
 const DRAIN_LIMIT: Duration = Duration::from_secs(10);
@@ -72,6 +73,8 @@ pub(crate) struct Door {
     /// How much memory the guest has, in bytes.
     pub(crate) memory: Arc<MemoryMeter>,
     lifespan: Lifespan,
+    /// The sandbox, as long as it or its worker has to do with this door.
+    pub(crate) counted: CountedSandbox,
     /// How many calls may be inside at once.
     pub(crate) capacity: usize,
     waiting: RefCell<VecDeque<Job>>,
@@ -104,12 +107,14 @@ impl Door {
         blueprint: Arc<Blueprint>,
         capacity: usize,
         lifespan: Lifespan,
+        counted: CountedSandbox,
     ) -> Rc<Self> {
         Rc::new(Door {
             place,
             blueprint,
             memory: Arc::default(),
             lifespan,
+            counted,
             capacity,
             waiting: RefCell::default(),
             awaited: RefCell::default(),
@@ -206,6 +211,7 @@ impl Door {
 
     pub(crate) fn note_open(&self) {
         self.open_since.set(Some(Instant::now()));
+        self.counted.opened();
     }
 
     pub(crate) fn is_open(&self) -> bool {
@@ -245,6 +251,7 @@ impl Door {
     pub(crate) fn close(&self, reason: RetireReason) {
         if self.closing.get().is_none() {
             self.closing.set(Some(reason));
+            self.counted.takes_no_more_calls();
         }
         self.call_the_loop();
     }

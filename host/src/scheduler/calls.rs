@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
@@ -10,9 +10,12 @@ use crate::call::{AttemptId, CallId, Company, WorkerId};
 use crate::dispatch::{Bell, Desk, Reply};
 use crate::event::{Event, Teller};
 use crate::lifespan::{self, Rerun};
-use crate::outcome::{Ending, Failure, Interruption, Parcel};
+use crate::outcome::{Ending, Failure, Interruption};
 use crate::sandbox::invoke::{Invocation, Job, Queue};
 use crate::scheduler::ledger::Ledger;
+use crate::scheduler::progress::{Progress, RunningAttempt, SettledEnd, Settlement};
+use crate::spans::CallSpan;
+use crate::tally::Tally;
 
 /// What calls need of their pool.
 pub(crate) struct Scheduler {
@@ -21,6 +24,7 @@ pub(crate) struct Scheduler {
     /// As many calls as the pool takes before `call` waits and `try_call` refuses.
     pub(crate) permits: Arc<Semaphore>,
     pub(crate) teller: Teller,
+    pub(crate) tally: Arc<Tally>,
 }
 
 /// What is asked for.
@@ -32,21 +36,7 @@ pub(crate) struct Order {
     pub(crate) affinity: Option<u64>,
     /// Given back when the call is answered. `submit` goes without when there is none left.
     pub(crate) permit: Option<OwnedSemaphorePermit>,
-}
-
-/// How a call ended, with its output still wrapped up.
-pub(crate) struct Settlement {
-    pub(crate) end: SettledEnd,
-    pub(crate) attempts: u32,
-    pub(crate) interruptions: u32,
-    pub(crate) waiting: Duration,
-    pub(crate) running: Duration,
-}
-
-pub(crate) enum SettledEnd {
-    Completed(Parcel),
-    Returned(Parcel),
-    Failed(Failure),
+    pub(crate) span: CallSpan,
 }
 
 /// A call that has been accepted; outlives its attempts.
@@ -59,21 +49,6 @@ pub(crate) struct Call {
     scheduler: Arc<Scheduler>,
     awaited: AtomicBool,
     progress: Mutex<Progress>,
-}
-
-struct Progress {
-    /// Gone once the call is settled.
-    caller: Option<oneshot::Sender<Settlement>>,
-    permit: Option<OwnedSemaphorePermit>,
-    company: Company,
-    attempts: u32,
-    interruptions: u32,
-    waiting: Duration,
-    running: Duration,
-    /// When the present waiting or running began.
-    since: Instant,
-    /// Who runs the present attempt; `None` while it waits.
-    worker: Option<Arc<Bell>>,
 }
 
 impl Scheduler {
@@ -92,17 +67,7 @@ impl Scheduler {
             affinity: order.affinity,
             scheduler: self.clone(),
             awaited: AtomicBool::new(true),
-            progress: Mutex::new(Progress {
-                caller: Some(caller),
-                permit: order.permit,
-                company: Company::Shared,
-                attempts: 0,
-                interruptions: 0,
-                waiting: Duration::ZERO,
-                running: Duration::ZERO,
-                since: Instant::now(),
-                worker: None,
-            }),
+            progress: Mutex::new(Progress::new(caller, order.permit, order.span)),
         });
         // A pool that closes right now gives the job back; its reply then settles the call.
         let _ = self.queue.push(call.next_job(1, Company::Shared));
@@ -110,7 +75,7 @@ impl Scheduler {
     }
 
     /// Ends a call that the ledger has accepted, but whose arguments do not fit, before it is queued.
-    pub(crate) fn refuse(&self, call: CallId, task: &Arc<str>, failure: &Failure) {
+    pub(crate) fn refuse(&self, call: CallId, task: &Arc<str>, failure: &Failure, span: CallSpan) {
         self.teller.tell(|| Event::CallEnded {
             call,
             task: task.clone(),
@@ -119,6 +84,8 @@ impl Scheduler {
             waiting: Duration::ZERO,
             running: Duration::ZERO,
         });
+        self.tally.count_refused(failure.kind());
+        span.end(0, Some(failure.kind()));
         self.ledger.answered();
     }
 }
@@ -131,11 +98,12 @@ impl Call {
             return;
         }
         let failure = Failure::Cancelled;
-        let bell = self.end_attempt(&mut progress, Some(failure.kind()));
-        progress.attempts += u32::from(bell.is_some());
-        self.settle(progress, SettledEnd::Failed(failure));
-        match bell {
-            Some(bell) => bell.withdraw(self.id),
+        let attempt = self.end_attempt(&mut progress, Some(failure.kind()));
+        progress.attempts += u32::from(attempt.is_some());
+        let worker = attempt.as_ref().map(|attempt| attempt.worker.clone());
+        self.settle(progress, attempt, SettledEnd::Failed(failure));
+        match worker {
+            Some(worker) => worker.withdraw(self.id),
             None => self.scheduler.queue.note_withdrawn(),
         }
     }
@@ -156,14 +124,19 @@ impl Call {
     }
 
     /// Runs the call again after its attempt was lost, or tells the caller that it will not be.
-    fn interrupted(self: &Arc<Self>, mut progress: MutexGuard<'_, Progress>, by: &Interruption) {
+    fn interrupted(
+        self: &Arc<Self>,
+        mut progress: MutexGuard<'_, Progress>,
+        attempt: Option<RunningAttempt>,
+        by: &Interruption,
+    ) {
         let interruptions = progress.interruptions + 1;
         let company = match lifespan::after_interruption(interruptions, progress.company, by) {
             Rerun::Again(company) => company,
             Rerun::GiveUp => {
                 progress.interruptions = interruptions;
                 let failure = Failure::Interrupted { reason: by.to_string() };
-                return self.settle(progress, SettledEnd::Failed(failure));
+                return self.settle(progress, attempt, SettledEnd::Failed(failure));
             }
         };
         // No worker gets at the call before this lock is free, so what is noted and told here comes first.
@@ -171,7 +144,7 @@ impl Call {
             self.scheduler.queue.push_front(self.next_job(progress.attempts + interruptions + 1, company))
         {
             // The pool ends, and that is what ended the attempt: nobody else's doing, and not to be counted as such.
-            self.settle(progress, SettledEnd::Failed(Failure::Cancelled));
+            self.settle(progress, attempt, SettledEnd::Failed(Failure::Cancelled));
             // The job's reply comes back to this call, which must not be locked then.
             drop(job);
             return;
@@ -183,25 +156,23 @@ impl Call {
             reason: by.to_string(),
             alone: company == Company::Alone,
         });
+        self.scheduler.tally.count_run_again();
+        drop(progress);
+        if let Some(attempt) = attempt {
+            attempt.end(Some("interrupted"));
+        }
     }
 
-    /// Notes that the present attempt is over, whether or not it had begun, and returns its worker if it had.
-    fn end_attempt(&self, progress: &mut Progress, failure: Option<&'static str>) -> Option<Arc<Bell>> {
-        let now = Instant::now();
-        let passed = now - progress.since;
-        progress.since = now;
-        let Some(bell) = progress.worker.take() else {
-            progress.waiting += passed;
-            return None;
-        };
-        progress.running += passed;
-        let attempt = AttemptId { call: self.id, attempt: progress.attempts + progress.interruptions + 1 };
-        self.scheduler.teller.tell(|| Event::AttemptEnded { attempt, failure, running: passed });
-        Some(bell)
+    /// Notes that the present attempt is over, whether or not it had begun, and returns it if it had.
+    fn end_attempt(&self, progress: &mut Progress, failure: Option<&'static str>) -> Option<RunningAttempt> {
+        let (running_attempt, running) = progress.end_attempt()?;
+        let attempt = AttemptId { call: self.id, attempt: progress.present_attempt() };
+        self.scheduler.teller.tell(|| Event::AttemptEnded { attempt, failure, running });
+        Some(running_attempt)
     }
 
-    /// Tells the caller how the call ended, if that has not been told.
-    fn settle(&self, mut progress: MutexGuard<'_, Progress>, end: SettledEnd) {
+    /// Tells the caller how the call ended, if that has not been told. `last` is the attempt that ended with it.
+    fn settle(&self, mut progress: MutexGuard<'_, Progress>, last: Option<RunningAttempt>, end: SettledEnd) {
         let Some(caller) = progress.caller.take() else { return };
         drop(progress.permit.take());
         self.awaited.store(false, Ordering::Release);
@@ -225,11 +196,27 @@ impl Call {
             waiting: progress.waiting,
             running: progress.running,
         };
-        // What wakes the caller, or drops what nobody wants, is not ours and may come back to this call.
+        let span = std::mem::take(&mut progress.span);
+        // What wakes the caller, listens to spans, or drops what nobody wants, is not ours and may come back to
+        // this call.
         drop(progress);
+        let counted = last.as_ref().map(|attempt| &attempt.counted);
+        self.scheduler.tally.count_answered(counted, failure, settlement.waiting, settlement.running);
+        if let Some(attempt) = last {
+            attempt.end(failure);
+        }
+        span.end(settlement.attempts, failure);
         self.scheduler.ledger.answered();
         // Nobody listens any more if the handle has been dropped.
         let _ = caller.send(settlement);
+    }
+
+    /// Keeps the span of an attempt that has begun with it, unless it has been withdrawn in the meantime.
+    fn begin_attempt_span(&self, call: &CallSpan, attempt: u32, worker: WorkerId) {
+        let Some(span) = call.begin_attempt(attempt, worker) else { return };
+        if let Some(running) = &mut self.progress().running_attempt {
+            running.span = Some(span);
+        }
     }
 
     fn progress(&self) -> MutexGuard<'_, Progress> {
@@ -243,16 +230,14 @@ impl Desk for Call {
         if progress.caller.is_none() {
             return false;
         }
-        let now = Instant::now();
-        let waited = now - progress.since;
-        progress.waiting += waited;
-        progress.since = now;
-        progress.worker = Some(bell.clone());
-        self.scheduler.teller.tell(|| Event::AttemptStarted {
-            attempt: AttemptId { call: self.id, attempt: progress.attempts + progress.interruptions + 1 },
-            task: self.task.clone(),
-            worker,
-        });
+        let counted = self.scheduler.tally.count_attempt(worker);
+        progress.begin_attempt(RunningAttempt::new(bell.clone(), counted));
+        let attempt = AttemptId { call: self.id, attempt: progress.present_attempt() };
+        let started = || Event::AttemptStarted { attempt, task: self.task.clone(), worker };
+        self.scheduler.teller.tell(started);
+        let span = progress.span.clone();
+        drop(progress);
+        self.begin_attempt_span(&span, attempt.attempt, worker);
         true
     }
 
@@ -271,14 +256,14 @@ impl Desk for Call {
             Ending::Failed(failure) => Some(failure.kind()),
             Ending::Interrupted(_) => Some("interrupted"),
         };
-        let had_begun = self.end_attempt(&mut progress, failure).is_some();
+        let attempt = self.end_attempt(&mut progress, failure);
         let end = match ending {
-            Ending::Interrupted(by) => return self.interrupted(progress, &by),
+            Ending::Interrupted(by) => return self.interrupted(progress, attempt, &by),
             Ending::Completed(parcel) => SettledEnd::Completed(parcel),
             Ending::Returned(parcel) => SettledEnd::Returned(parcel),
             Ending::Failed(failure) => SettledEnd::Failed(failure),
         };
-        progress.attempts += u32::from(had_begun);
-        self.settle(progress, end);
+        progress.attempts += u32::from(attempt.is_some());
+        self.settle(progress, attempt, end);
     }
 }

@@ -3,4 +3,5 @@
 //! news, so a call that goes well costs one hop to a worker and one back.
 
 pub(crate) mod ledger;
+pub(crate) mod progress;
 pub(crate) mod calls;

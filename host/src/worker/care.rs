@@ -51,7 +51,9 @@ impl Worker {
             bell: self.bell.clone(),
             lobby: self.lobby.clone(),
         };
-        let door = Door::new(place, self.shop.modules[module].blueprint(), capacity, lifespan);
+        let blueprint = self.shop.modules[module].blueprint();
+        let counted = self.shop.tally.count_sandbox(self.id);
+        let door = Door::new(place, blueprint, capacity, lifespan, counted);
         let mut life =
             live(self.shop.clone(), door.clone(), self.pulse.clone(), awaited, first).boxed_local();
         let (outside, round) = (door.clone(), self.round.clone());
@@ -204,6 +206,7 @@ impl Worker {
     }
 
     fn tell_retired(&self, door: &Door, reason: RetireReason) {
+        door.counted.retired(reason);
         self.shop.teller.tell(|| Event::SandboxRetired {
             module: door.blueprint.name.clone(),
             worker: self.id,
@@ -214,6 +217,7 @@ impl Worker {
 
     fn not_opened(&self, door: &Door, reason: String) {
         let desk = &self.shop.modules[door.place.module];
+        door.counted.not_opened();
         self.shop.teller.tell(|| Event::SandboxNotOpened {
             module: desk.name.clone(),
             worker: self.id,

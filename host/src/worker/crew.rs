@@ -65,11 +65,6 @@ impl Crew {
         Ok(crew)
     }
 
-    /// Returns how many workers there are at present.
-    pub(crate) fn size(&self) -> usize {
-        self.state().threads.iter().flatten().filter(|thread| !thread.is_over()).count()
-    }
-
     /// Starts one more worker if jobs have been waiting for a while.
     fn look_for_work(&self) {
         let is_short_handed = self.shop.queue.is_short_handed();

@@ -37,11 +37,13 @@ impl WorkerThread {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let thread = {
             let bell = bell.clone();
+            let counted = shop.tally.count_worker();
             std::thread::Builder::new().name(format!("wasmpool-{}", id.get())).spawn(move || {
                 work(id, &shop, &bell, &runtime, first);
                 // A guest's unfinished file operation must not hold up the end.
                 runtime.shutdown_background();
                 drop(shop);
+                drop(counted);
                 drop(alive);
             })?
         };

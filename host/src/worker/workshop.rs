@@ -10,6 +10,7 @@ use crate::lifespan::Recycling;
 use crate::sandbox::blueprint::Blueprint;
 use crate::sandbox::engine::PoolEngine;
 use crate::sandbox::invoke::Queue;
+use crate::tally::Tally;
 
 /// What all workers of a pool share.
 pub(crate) struct Workshop {
@@ -20,6 +21,7 @@ pub(crate) struct Workshop {
     pub(crate) concurrency: usize,
     pub(crate) recycling: Recycling,
     pub(crate) teller: Teller,
+    pub(crate) tally: Arc<Tally>,
     /// Ticks as long as a worker may be running guest code.
     pub(crate) engine: PoolEngine,
 }
