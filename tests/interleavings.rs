@@ -93,7 +93,7 @@ impl House {
                 self.waiting.push(Box::pin(async move { Expected::Visit(call.await) }));
             }
             45..52 => {
-                let call = task(if ms % 2 == 0 { "compute" } else { "block" }).submit((ms,));
+                let call = task(if ms.is_multiple_of(2) { "compute" } else { "block" }).submit((ms,));
                 self.waiting.push(Box::pin(async move { Expected::Visit(call.await) }));
             }
             52..60 => {

@@ -18,6 +18,7 @@ mod slots;
 mod replacement;
 mod interleavings;
 mod snapshots;
+mod snapshot_refused;
 mod snapshot_memory;
 mod lost;
 mod output;

@@ -24,7 +24,7 @@ fn private_kib() -> u64 {
     private.map(|line| kib(line).expect("a number")).sum()
 }
 
-/// Returns what 50 more sandboxes add to this process, each of which has looked into its table.
+/// Returns what 50 more sandboxes add to this process, each with a call that looks into its table.
 async fn added_kib(builder: PoolBuilder) -> u64 {
     let opened = Arc::new(AtomicUsize::new(0));
     let count = opened.clone();
@@ -60,6 +60,7 @@ async fn the_other_process_measures() {
     let builder = builder(SNAPSHOT, 1, 1).await;
     let builder = match how.as_str() {
         "cached" => builder.snapshot_args(("table",)).cache_dir(folder.path().join("cache")),
+        "initialized" => builder.initializer("load", ("table",)),
         _ => builder.snapshot_args(("table",)),
     };
     println!("added KiB: {}", added_kib(builder).await);
@@ -72,4 +73,6 @@ fn many_sandboxes_share_the_table_of_a_snapshot() {
         eprintln!("{how}: {SANDBOXES} sandboxes add {added} KiB");
         assert!(added < 3 * TABLE_KIB, "{how}: {SANDBOXES} sandboxes add {added} KiB");
     }
+    let added = measured("initialized");
+    assert!(added > SANDBOXES as u64 * TABLE_KIB, "an initializer fills each anew: {added} KiB");
 }

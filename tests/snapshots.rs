@@ -1,19 +1,18 @@
-//! Snapshots: what a function built once is there in every sandbox, what it used does not haunt them, and where
-//! there can be none that is said and done without.
+//! Snapshots: what a function built once is there in every sandbox, and what it used does not haunt them.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use wasmpool::{CallError, Event, Grants, Limits, Pool, PoolBuilder, PoolError, SnapshotMaker, TaskModule};
+use wasmpool::{CallError, Event, Grants, Limits, Pool, PoolBuilder, PoolError, SnapshotMaker};
 
 use crate::guests::module;
-use crate::support::{BASICS, SNAPSHOT, bounded, builder, failure_of};
+use crate::support::{BASICS, SNAPSHOT, STATEFUL, bounded, builder, failure_of, until};
 
 /// Everything that was told, as far as it has been heard.
-type Told = Arc<Mutex<Vec<Event>>>;
+pub(crate) type Told = Arc<Mutex<Vec<Event>>>;
 
-async fn listened(guest: &str, workers: usize) -> (PoolBuilder, Told) {
+pub(crate) async fn listened(guest: &str, workers: usize) -> (PoolBuilder, Told) {
     let told = Told::default();
     let hear = told.clone();
     let builder = builder(guest, workers, 4).await;
@@ -27,9 +26,16 @@ async fn loaded(mode: &str, workers: usize) -> (Pool, Told) {
 }
 
 /// How often the snapshot function ran in a pool, which ends.
-async fn loads(pool: Pool, told: &Told) -> usize {
-    bounded("close", pool.close()).await;
+pub(crate) async fn loads(pool: Pool, told: &Told) -> usize {
+    closed(pool, told).await;
     lines(told).iter().filter(|line| *line == "loading").count()
+}
+
+/// Ends a pool, and waits until the listener, which is a thread of its own, has heard everything.
+pub(crate) async fn closed(pool: Pool, told: &Told) {
+    bounded("close", pool.close()).await;
+    let is_last = |event: &Event| matches!(event, Event::PoolClosed);
+    until("the last event", || told.lock().expect("no panic").last().is_some_and(is_last)).await;
 }
 
 fn lines(told: &Told) -> Vec<String> {
@@ -178,99 +184,6 @@ async fn settings_that_do_not_fit_are_refused_by_name() {
 }
 
 #[tokio::test]
-async fn a_function_that_leaves_files_open_runs_in_each_sandbox_instead() {
-    let folder = tempfile::tempdir().expect("a folder");
-    std::fs::write(folder.path().join("text"), "open").expect("a file");
-    let grants = Grants::none().dir(folder.path(), "/data");
-    let (builder, told) = listened(SNAPSHOT, 1).await;
-    let builder = builder.snapshot_args(("open",)).snapshot_grants(grants.clone()).grants(grants.clone());
-    let pool = bounded("build", builder.build()).await.expect("it falls back");
-    let seen = pool.task::<(), u32>("seen-by-init").expect("a task");
-    assert_eq!(bounded("seen", seen.call(())).await.expect("a number"), 10, "it ran before #[init]");
-    assert_eq!(loads(pool, &told).await, 2, "once for the snapshot and once in the sandbox");
-    assert!(refused_with(&told).expect("it is told").contains("left files or streams open"));
-    let builder = builder_required().await.snapshot_args(("open",)).snapshot_grants(grants);
-    let error = bounded("build", builder.build()).await.err().expect("it is required");
-    assert!(matches!(&error, PoolError::CannotSnapshot { .. }), "{error}");
-}
-
-async fn builder_required() -> PoolBuilder {
-    builder(SNAPSHOT, 1, 1).await.snapshot_required(true)
-}
-
-fn refused_with(told: &Told) -> Option<String> {
-    told.lock().expect("no panic").iter().find_map(|event| match event {
-        Event::SnapshotRefused { reason, .. } => Some(reason.clone()),
-        _ => None,
-    })
-}
-
-/// A component whose `load` counts in a global, with something in it that no snapshot can record.
-fn counting(oddity: &str, odd_code: &str) -> Vec<u8> {
-    let text = format!(
-        r#"(component
-            (core module $m
-                {oddity}
-                (memory (export "memory") 1)
-                (global $count (mut i32) (i32.const 0))
-                (func (export "odd") {odd_code})
-                (func (export "load") (param $by i32)
-                    (global.set $count (i32.add (global.get $count) (local.get $by))))
-                (func (export "count") (result i32) (global.get $count)))
-            (core instance $i (instantiate $m))
-            (func (export "load") (param "by" u32) (canon lift (core func $i "load")))
-            (func (export "count") (result u32) (canon lift (core func $i "count"))))"#
-    );
-    wat::parse_str(text).expect("a component")
-}
-
-#[tokio::test]
-async fn what_the_snapshot_maker_refuses_runs_in_each_sandbox_and_says_so() {
-    let table = "(table $t 1 funcref) (func $f) (elem declare func $f)";
-    let cases = [
-        (table, "(table.set $t (i32.const 0) (ref.func $f))", "`table.set`"),
-        (table, "(drop (table.grow $t (ref.null func) (i32.const 1)))", "`table.grow`"),
-        ("(data $d \"x\")", "(data.drop $d)", "`data.drop`"),
-        ("(global (mut v128) (v128.const i64x2 0 0))", "", "v128"),
-        ("(global (mut funcref) (ref.null func))", "", "reference type"),
-    ];
-    for (oddity, code, reason) in cases {
-        let module = TaskModule::from_bytes(counting(oddity, code)).await.expect("it is a good module");
-        let told = Told::default();
-        let hear = told.clone();
-        let built = Pool::builder(module.clone())
-            .workers(1)
-            .snapshot("load", (7,))
-            .on_event(move |event| hear.lock().expect("no panic").push(event));
-        let pool = bounded("build", built.build()).await.expect("it falls back");
-        let count = pool.task::<(), u32>("count").expect("a task");
-        assert_eq!(bounded("count", count.call(())).await.expect("a count"), 7, "{reason}");
-        bounded("close", pool.close()).await;
-        let why = refused_with(&told).unwrap_or_else(|| panic!("{reason} is told"));
-        assert!(why.contains(reason), "{reason}: {why}");
-        let built = Pool::builder(module.clone()).workers(1).snapshot("load", (7,)).snapshot_required(true);
-        let error = bounded("build", built.build()).await.err().expect("it is required").to_string();
-        assert!(error.starts_with("cannot take a snapshot of module `module`: "), "{error}");
-        let error = SnapshotMaker::new(module).function("load", (7,)).make().await.expect_err("none");
-        assert!(matches!(&error, PoolError::CannotSnapshot { reason: why, .. } if why.contains(reason)));
-    }
-}
-
-#[tokio::test]
-async fn a_module_of_any_language_is_snapshotted_by_name() {
-    let module = TaskModule::from_bytes(counting("", "")).await.expect("a module");
-    let component = SnapshotMaker::new(module.clone()).function("load", (7,)).make().await.expect("made");
-    let made = TaskModule::from_bytes(component).await.expect("it is a module");
-    assert!(made.task("count").is_some());
-    for pool in [Pool::builder(module).snapshot("load", (7,)), Pool::builder(made)] {
-        let pool = bounded("build", pool.workers(2).build()).await.expect("it opens");
-        let count = pool.task::<(), u32>("count").expect("a task");
-        assert_eq!(bounded("count", count.call(())).await.expect("a count"), 7);
-        bounded("close", pool.close()).await;
-    }
-}
-
-#[tokio::test]
 async fn nothing_of_the_process_or_its_grants_is_in_a_module_that_was_made() {
     let grants = Grants::none().env("GRANTED_TO_THE_RUN", "granted-value");
     let maker = SnapshotMaker::new(module(SNAPSHOT).await).args(("small",)).grants(grants);
@@ -327,4 +240,21 @@ async fn a_kept_snapshot_that_is_damaged_or_gone_is_taken_again() {
 fn first_file(folder: &Path) -> std::path::PathBuf {
     let mut files = std::fs::read_dir(folder).expect("a folder");
     files.next().expect("a file").expect("a file").path()
+}
+
+#[tokio::test]
+async fn a_function_marked_for_one_time_can_be_named_for_the_other() {
+    let (initialized, told) = listened(SNAPSHOT, 1).await;
+    let pool = initialized.initializer("load", ("small",)).build();
+    let pool = bounded("build", pool).await.expect("it opens");
+    let lookup = pool.task::<(u32,), Option<u64>>("lookup").expect("a task");
+    let spoil = pool.task::<(), u32>("spoil").expect("a task");
+    failure_of(bounded("spoil", spoil.call(())).await);
+    assert_eq!(bounded("lookup", lookup.call((7,))).await.expect("a number"), Some(7));
+    assert_eq!(loads(pool, &told).await, 2, "once in each sandbox");
+    let snapshot = builder(STATEFUL, 2, 4).await.snapshot("open", ("ok", 0u32)).snapshot_required(true);
+    let pool = bounded("build", snapshot.build()).await.expect("it opens");
+    let mode = pool.task::<(), String>("mode").expect("a task");
+    assert_eq!(bounded("mode", mode.call(())).await.expect("a mode"), "ok");
+    bounded("close", pool.close()).await;
 }

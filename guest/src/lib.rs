@@ -97,6 +97,9 @@ pub use wit_bindgen;
 /// and every sandbox starts from the memory that it left. A first parameter `&State` of a task borrows what one of
 /// them returned; so may the first parameter of the `#[init]` function, from the snapshot. At most one of each.
 /// Calling an initializer twice in one sandbox, or a task before its initializer, panics and says so.
+/// What a `#[snapshot]` function leaves must do without the sandbox it ran in: stdio, folders and the environment are
+/// made anew for tasks, but a `File` that is kept open is not, an `Instant` is of another clock, random numbers are the
+/// same in every sandbox (so secure ones are refused), and all share the seed of their `HashMap`s.
 ///
 /// **Policies** are recorded for the host, which follows them unless told otherwise:
 ///

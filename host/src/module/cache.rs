@@ -298,4 +298,40 @@ mod tests {
         fs::write(outer.path().join("file"), "").unwrap();
         assert!(Cache::open(&outer.path().join("file")).is_err());
     }
+
+    #[cfg(unix)]
+    #[test]
+    fn an_entry_that_others_could_have_written_is_not_used() {
+        use std::os::unix::fs::{PermissionsExt, chown, symlink};
+        let dir = tempfile::tempdir().unwrap();
+        let entry = dir.path().join("a.cwasm");
+        Cache::open(dir.path()).unwrap().store(&entry, b"code").unwrap();
+        assert_eq!(fs::metadata(&entry).unwrap().permissions().mode() & 0o777, 0o600);
+        let link = dir.path().join("b.cwasm");
+        symlink(&entry, &link).unwrap();
+        assert!(Cache::is_intact(&entry) && !Cache::is_intact(&link));
+        fs::set_permissions(&entry, fs::Permissions::from_mode(0o620)).unwrap();
+        assert!(!Cache::is_intact(&entry));
+        fs::set_permissions(&entry, fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(Cache::is_intact(&entry));
+        // Only root may give files away.
+        if chown(&entry, Some(12_345), None).is_ok() {
+            assert!(!Cache::is_intact(&entry));
+        }
+    }
+
+    #[test]
+    fn an_entry_that_is_used_is_the_last_to_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::open(dir.path()).unwrap();
+        let [old, older] = ["old.cwasm", "older.cwasm"].map(|name| dir.path().join(name));
+        let long_ago = SystemTime::now() - Duration::from_secs(3_600);
+        for (entry, used) in [(&old, long_ago), (&older, long_ago - Duration::from_secs(60))] {
+            cache.store(entry, b"code").unwrap();
+            File::open(entry).unwrap().set_modified(used).unwrap();
+        }
+        assert!(Cache::is_intact(&older));
+        tidy(dir.path(), Path::new("none"), 50, SystemTime::now());
+        assert!(older.exists() && !old.exists());
+    }
 }

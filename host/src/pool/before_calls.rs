@@ -18,14 +18,14 @@ impl PoolBuilder {
 
     /// Gives the arguments, a tuple, of the initializer of the module added last.
     ///
-    /// They travel as JSON: anything that serde serializes the way [`Pool::json_task`] takes it.
+    /// They travel as JSON: anything that serde serializes the way [`Pool::json_task`](crate::Pool::json_task) takes it.
     pub fn init_args(mut self, args: impl Serialize) -> Self {
         self.last_module(|module| module.init_args = Some(tuple_of_args(args)));
         self
     }
 
     /// Names an exported function of the module added last that runs once in each new sandbox, for modules
-    /// without `#[init]`.
+    /// without `#[init]`. If it is the one marked `#[snapshot]`, no snapshot is taken.
     pub fn initializer(mut self, task: impl Into<String>, args: impl Serialize) -> Self {
         self.last_module(|module| module.initializer = Some(task.into()));
         self.init_args(args)
@@ -33,7 +33,8 @@ impl PoolBuilder {
 
     /// Names an exported function of the module added last that makes its snapshot, for modules without
     /// `#[snapshot]`. It runs once, in [`build`](Self::build); all sandboxes start with the memory that it leaves,
-    /// which they share until they write to it. It is no task of the pool then.
+    /// which they share until they write to it. It is no task of the pool then. If it is the one marked `#[init]`,
+    /// it is not run again in each sandbox.
     ///
     /// What it leaves must do without the sandbox that it ran in, which is the SDK's care for `#[snapshot]`, and
     /// the author's elsewhere:
@@ -60,7 +61,7 @@ impl PoolBuilder {
     /// no; then the function runs in each sandbox before the initializer, with what the sandbox may reach, and
     /// [`Event::SnapshotRefused`](crate::Event::SnapshotRefused) says why.
     ///
-    /// Modules without a snapshot are those that change tables at run time, drop data segments, have mutable
+    /// Debug builds, SIMD and `wasm-opt` are no obstacle. Modules without a snapshot are those that change tables at run time, drop data segments, have mutable
     /// globals of type `v128`, start one core module twice or hold modules in nested components, and those whose
     /// function leaves files or streams open, as one that prints without the SDK does.
     pub fn snapshot_required(mut self, is_required: bool) -> Self {

@@ -150,7 +150,10 @@ impl ModuleSetting {
 
     /// Finds the initializer and fits its arguments to its parameters.
     fn checked_initializer(&self) -> Result<Option<Forerunner>, PoolError> {
-        let info = self.chosen(self.initializer.as_deref(), self.module.initializer(), &INITIALIZER)?;
+        // One that makes the snapshot has run by then.
+        let makes_snapshot = |info: &&TaskInfo| self.snapshot.function.as_deref() == Some(info.name());
+        let marked = self.module.initializer().filter(|info| !makes_snapshot(info));
+        let info = self.chosen(self.initializer.as_deref(), marked, &INITIALIZER)?;
         self.fitted(info, self.init_args.as_ref(), &INITIALIZER, Role::Initializer)
     }
 
@@ -165,12 +168,16 @@ impl ModuleSetting {
     ) -> Result<Option<SnapshotRun>, PoolError> {
         let setting = &self.snapshot;
         let info = self.chosen(setting.function.as_deref(), self.module.snapshot_function(), &SNAPSHOT)?;
+        if let (Some(info), Some(initializer)) = (info, &self.initializer)
+            && info.name() == initializer
+        {
+            let is_wanted = setting.function.is_some() || setting.args.is_some();
+            let twice = || bad("snapshot", format!("`{initializer}` is the initializer already"));
+            return if is_wanted { Err(twice()) } else { Ok(None) };
+        }
         let Some(function) = self.fitted(info, setting.args.as_ref(), &SNAPSHOT, Role::Snapshot)? else {
             return Ok(None);
         };
-        if self.initializer.as_deref() == Some(function.task.name()) {
-            return Err(bad("snapshot", format!("`{}` is the initializer already", function.task.name())));
-        }
         expect_folders("snapshot_grants", &setting.grants)?;
         Ok(Some(SnapshotRun {
             module: self.module.clone(),

@@ -128,7 +128,7 @@ impl Narrator {
 fn about_sandboxes(event: &Event) -> Option<String> {
     Some(match event {
         Event::SandboxOpened { module, worker, took } => {
-            format!("{worker} opened a sandbox of `{module}` in {:.1} ms", took.as_secs_f64() * 1e3)
+            format!("{worker} opened a sandbox of `{module}` in {took:.1?}")
         }
         Event::SandboxNotOpened { module, worker, reason } => {
             format!("{worker} could not open a sandbox of `{module}`: {reason}")

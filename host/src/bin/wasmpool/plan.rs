@@ -140,6 +140,8 @@ struct ForerunnerFlags {
     name_flag: &'static str,
     arg_flag: &'static str,
     named: fn(&PoolArgs) -> Option<&String>,
+    /// The function that is named to run at the other time.
+    other: fn(&PoolArgs) -> Option<&String>,
     texts: fn(&PoolArgs) -> &[String],
     marked: fn(&TaskModule) -> Option<&TaskInfo>,
     by_name: fn(PoolBuilder, &str, Vec<Value>) -> PoolBuilder,
@@ -151,6 +153,7 @@ const INITIALIZER: ForerunnerFlags = ForerunnerFlags {
     name_flag: "--init",
     arg_flag: "--init-arg",
     named: |args| args.init.as_ref(),
+    other: |args| args.snapshot.snapshot.as_ref(),
     texts: |args| &args.init_args,
     marked: TaskModule::initializer,
     by_name: |builder, name, values| builder.initializer(name, values),
@@ -162,6 +165,7 @@ const SNAPSHOT: ForerunnerFlags = ForerunnerFlags {
     name_flag: "--snapshot",
     arg_flag: "--snapshot-arg",
     named: |args| args.snapshot.snapshot.as_ref(),
+    other: |args| args.init.as_ref(),
     texts: |args| &args.snapshot.snapshot_args,
     marked: TaskModule::snapshot_function,
     by_name: |builder, name, values| builder.snapshot(name, values),
@@ -188,6 +192,10 @@ fn with_forerunner(
         }
         bail!("{arg_flag}: module `{}` has no {role}; name a function with {name_flag}", module.name());
     };
+    if named.is_none() && texts.is_empty() && (flags.other)(args) == Some(&function.name().to_owned()) {
+        // Marked to be the one and named to be the other, it is the other.
+        return Ok(builder);
+    }
     let signature = function.signature();
     if texts.len() != function.params().len() {
         let (wanted, given) = (function.params().len(), texts.len());
