@@ -17,45 +17,12 @@ use crate::event::RetireReason;
 use crate::lifespan::Lifespan;
 use crate::sandbox::blueprint::Blueprint;
 use crate::sandbox::invoke::Job;
+use crate::sandbox::lobby::{DoorId, Lobby};
 use crate::sandbox::state::MemoryMeter;
 use crate::tally::sandboxes::CountedSandbox;
 
 /// How long the calls of a closed sandbox may go on beside one that nobody awaits and that may hold them up.
 const DRAIN_LIMIT: Duration = Duration::from_secs(10);
-
-/// One sandbox of a worker, in the order of their openings.
-pub(crate) type DoorId = u64;
-
-/// What the doors of one worker note for it.
-#[derive(Default)]
-pub(crate) struct Lobby {
-    /// Calls at or behind all doors that somebody awaits.
-    awaited: Cell<usize>,
-    /// Doors whose loop was called, and had not come by when somebody last looked.
-    called: RefCell<Vec<DoorId>>,
-    /// Doors that have become free for another call, or worn out, since somebody last looked.
-    changed: RefCell<Vec<DoorId>>,
-}
-
-impl Lobby {
-    pub(crate) fn awaited(&self) -> usize {
-        self.awaited.get()
-    }
-
-    /// Returns the doors whose loop was called, those included that were `left` the last time.
-    pub(crate) fn take_called(&self) -> Vec<DoorId> {
-        std::mem::take(&mut *self.called.borrow_mut())
-    }
-
-    /// Keeps doors for the next time whose loop has still not come by.
-    pub(crate) fn put_back_called(&self, left: Vec<DoorId>) {
-        self.called.borrow_mut().extend(left);
-    }
-
-    pub(crate) fn take_changed(&self) -> Vec<DoorId> {
-        std::mem::take(&mut *self.changed.borrow_mut())
-    }
-}
 
 /// Who a door belongs to.
 pub(crate) struct Place {
@@ -134,7 +101,7 @@ impl Door {
     /// Lets a job in.
     pub(crate) fn admit(&self, job: Job) {
         if self.awaited.borrow_mut().insert(job.attempt.call) {
-            self.place.lobby.awaited.set(self.place.lobby.awaited.get() + 1);
+            self.place.lobby.count_awaited();
         }
         self.admitted.set(self.admitted.get() + 1);
         self.waiting.borrow_mut().push_back(job);
@@ -170,7 +137,7 @@ impl Door {
             self.abandoned.set(self.abandoned.get().saturating_sub(1));
         }
         if (self.capacity == 1 && self.is_empty()) || self.is_too_large() {
-            self.place.lobby.changed.borrow_mut().push(self.place.id);
+            self.place.lobby.note_changed(self.place.id);
         }
     }
 
@@ -191,7 +158,7 @@ impl Door {
             if awaited.is_empty() && self.lifespan.idle < Duration::MAX {
                 self.idle_since.set(Instant::now());
             }
-            self.place.lobby.awaited.set(self.place.lobby.awaited.get() - 1);
+            self.place.lobby.count_no_longer_awaited();
         }
         was_awaited
     }
@@ -312,7 +279,7 @@ impl Door {
 
     fn call_the_loop(&self) {
         if self.loop_came_by.replace(false) {
-            self.place.lobby.called.borrow_mut().push(self.place.id);
+            self.place.lobby.note_called(self.place.id);
         }
         for waker in [&self.waker, &self.outside_waker] {
             if let Some(waker) = waker.borrow_mut().take() {

@@ -14,5 +14,6 @@ pub(crate) mod blueprint;
 pub(crate) mod trial;
 pub(crate) mod snapshot;
 pub(crate) mod prepare;
+pub(crate) mod lobby;
 pub(crate) mod door;
 pub(crate) mod serve;

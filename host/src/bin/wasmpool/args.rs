@@ -4,15 +4,12 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
-use wasmpool::default_cache_dir;
-
-use wasmpool::Workers;
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::exit::EXIT_CODES;
-use crate::granted::{GrantFlags, SnapshotFlags};
+use crate::granted::GrantFlags;
 use crate::inputs::LineKind;
-use crate::sandbox_args::SandboxArgs;
+use crate::pool_args::{CacheArgs, PoolArgs};
 
 /// Runs functions of WebAssembly task modules on a pool of sandboxed workers.
 #[derive(Parser)]
@@ -149,54 +146,6 @@ impl InputArgs {
     }
 }
 
-/// How the pool is set up.
-#[derive(Args)]
-#[command(next_help_heading = "Pool")]
-pub(crate) struct PoolArgs {
-    /// Workers, each a thread with sandboxes of its own; N..M starts with N and adds more while calls wait
-    /// [default: one per core; 1 for `run`]
-    #[arg(short, long, value_name = "N[..M]")]
-    pub(crate) workers: Option<Workers>,
-    /// Calls in flight per worker [default: 16, or 1 if the module has no async task]
-    #[arg(short, long, value_name = "N")]
-    pub(crate) concurrency: Option<usize>,
-    #[command(flatten)]
-    pub(crate) sandboxes: SandboxArgs,
-    /// Run this function once in each new sandbox, for a module without #[init]
-    #[arg(long, value_name = "TASK")]
-    pub(crate) init: Option<String>,
-    /// An argument of the initializer, written like an ARG of `run`; once for each parameter
-    #[arg(long = "init-arg", value_name = "ARG", allow_hyphen_values = true)]
-    pub(crate) init_args: Vec<String>,
-    #[command(flatten)]
-    pub(crate) snapshot: SnapshotFlags,
-    #[command(flatten)]
-    pub(crate) grants: GrantFlags,
-    /// Whose output to show on stderr: of all calls, of failed ones, or none
-    #[arg(long, value_enum, default_value_t, hide_possible_values = true, value_name = "all|failed|none")]
-    pub(crate) guest_output: GuestOutput,
-    #[command(flatten)]
-    pub(crate) cache: CacheArgs,
-    /// Tell on stderr what happens to sandboxes; twice: to each call too
-    #[arg(short, long, action = ArgAction::Count)]
-    pub(crate) verbose: u8,
-}
-
-/// What is kept on disk.
-#[derive(Args)]
-pub(crate) struct CacheArgs {
-    /// Compile the module and take its snapshot even if they are cached, and keep nothing
-    #[arg(long)]
-    pub(crate) no_cache: bool,
-}
-
-impl CacheArgs {
-    /// Returns where things are kept, if anywhere.
-    pub(crate) fn dir(&self) -> Option<PathBuf> {
-        if self.no_cache { None } else { default_cache_dir() }
-    }
-}
-
 /// Run a function once and write a component whose memory holds what it built.
 #[derive(Args)]
 #[command(
@@ -266,15 +215,6 @@ pub(crate) enum ProgressMode {
     Auto,
     Bar,
     Plain,
-    None,
-}
-
-/// Whose output is shown.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum GuestOutput {
-    #[default]
-    All,
-    Failed,
     None,
 }
 

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-use crate::args::{BuildArgs, CacheArgs};
+use crate::args::BuildArgs;
 use crate::crate_build::build_folder;
 use crate::exit::Exit;
 use crate::module::load;
+use crate::pool_args::CacheArgs;
 use crate::print::print;
 use crate::talk::Talk;
 

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use tokio::sync::oneshot;
 use wasmpool::{CallId, Event};
 
-use crate::args::GuestOutput;
+use crate::pool_args::GuestOutput;
 use crate::talk::Talk;
 
 /// Lines of unfinished calls are held back up to this much; after that they are dropped.

@@ -7,6 +7,7 @@
 mod exit;
 mod sandbox_args;
 mod granted;
+mod pool_args;
 mod args;
 mod talk;
 mod print;

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use wasmpool::{ModuleError, ModuleLoader, TaskModule};
 
-use crate::args::CacheArgs;
 use crate::crate_build::{GuestCrate, build_folder};
+use crate::pool_args::CacheArgs;
 use crate::shell::quote;
 use crate::talk::Talk;
 

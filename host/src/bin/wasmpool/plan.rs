@@ -8,9 +8,9 @@ use anyhow::{Context, anyhow, bail};
 use serde_json::Value;
 use wasmpool::{Pool, PoolBuilder, PoolError, TaskInfo, TaskModule, Workers};
 
-use crate::args::PoolArgs;
 use crate::guest_output::{AllShown, Narrator, Style};
 use crate::inputs::{LineKind, contents};
+use crate::pool_args::PoolArgs;
 use crate::talk::Talk;
 
 /// Enough that only a flood of guest output is shown with gaps.

@@ -6,11 +6,12 @@ use std::path::Path;
 use anyhow::Context;
 use wasmpool::SnapshotMaker;
 
-use crate::args::{GuestOutput, SnapshotArgs};
+use crate::args::SnapshotArgs;
 use crate::exit::Exit;
 use crate::guest_output::{Narrator, Style};
 use crate::module::load_or_build;
 use crate::plan::{find_task, read_args};
+use crate::pool_args::GuestOutput;
 use crate::signals::Signals;
 use crate::talk::Talk;
 

@@ -1,0 +1,55 @@
+//! What a worker must know of the doors of its sandboxes without looking at each of them.
+
+use std::cell::{Cell, RefCell};
+
+/// One sandbox of a worker, in the order of their openings.
+pub(crate) type DoorId = u64;
+
+/// What the doors of one worker note for it.
+#[derive(Default)]
+pub(crate) struct Lobby {
+    /// Calls at or behind all doors that somebody awaits.
+    awaited: Cell<usize>,
+    /// Doors whose loop was called, and had not come by when somebody last looked.
+    called: RefCell<Vec<DoorId>>,
+    /// Doors that have become free for another call, or worn out, since somebody last looked.
+    changed: RefCell<Vec<DoorId>>,
+}
+
+impl Lobby {
+    pub(crate) fn awaited(&self) -> usize {
+        self.awaited.get()
+    }
+
+    pub(crate) fn count_awaited(&self) {
+        self.awaited.set(self.awaited.get() + 1);
+    }
+
+    pub(crate) fn count_no_longer_awaited(&self) {
+        self.awaited.set(self.awaited.get() - 1);
+    }
+
+    /// Notes that the loop of a door was called.
+    pub(crate) fn note_called(&self, door: DoorId) {
+        self.called.borrow_mut().push(door);
+    }
+
+    /// Returns the doors whose loop was called, those included that were put back the last time.
+    pub(crate) fn take_called(&self) -> Vec<DoorId> {
+        std::mem::take(&mut *self.called.borrow_mut())
+    }
+
+    /// Keeps doors for the next time whose loop has still not come by.
+    pub(crate) fn put_back_called(&self, left: Vec<DoorId>) {
+        self.called.borrow_mut().extend(left);
+    }
+
+    /// Notes that a door has become free for another call, or worn out.
+    pub(crate) fn note_changed(&self, door: DoorId) {
+        self.changed.borrow_mut().push(door);
+    }
+
+    pub(crate) fn take_changed(&self) -> Vec<DoorId> {
+        std::mem::take(&mut *self.changed.borrow_mut())
+    }
+}
