@@ -63,7 +63,7 @@ impl Cache {
 
     /// Returns where the code of a component is kept, compiled for engines like this one.
     pub(crate) fn entry(&self, digest: &str, engine: &Engine) -> PathBuf {
-        self.place_of(&["wasmpool compiled code 1", digest], engine)
+        self.place_of(&["wasmpool compiled code 2", digest], engine)
     }
 
     /// Returns where the code of a snapshot is kept, compiled for engines like this one.
@@ -89,7 +89,7 @@ impl Cache {
     /// Returns true if there is an entry, it is the user's own, and it is as it was written. It counts as used.
     pub(crate) fn is_intact(entry: &Path) -> bool {
         let Ok(mut file) = open_own(entry) else { return false };
-        let is_intact = ends_in_its_sum(&mut file).unwrap_or(false);
+        let is_intact = ends_in_its_sum(&mut file, entry).unwrap_or(false);
         if is_intact {
             note_use(&file);
         }
@@ -101,7 +101,7 @@ impl Cache {
     pub(crate) fn store(&self, entry: &Path, code: &[u8]) -> io::Result<()> {
         let random = fastrand::u64(..);
         let unfinished = entry.with_extension(format!("{}-{random:x}.{UNFINISHED}", std::process::id()));
-        let written = write_entry(&unfinished, code).and_then(|()| fs::rename(&unfinished, entry));
+        let written = write_entry(&unfinished, entry, code).and_then(|()| fs::rename(&unfinished, entry));
         match written {
             Ok(()) => tidy(&self.dir, entry, MOST_BYTES, SystemTime::now()),
             // The first failure is the one to tell about.
@@ -133,10 +133,15 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn write_entry(path: &Path, code: &[u8]) -> io::Result<()> {
+/// Begins the sum of an entry with its name, so that no entry can be taken for another.
+fn sum_of(entry: &Path) -> Sha256 {
+    Sha256::new_with_prefix(entry.file_name().unwrap_or_default().as_encoded_bytes())
+}
+
+fn write_entry(path: &Path, entry: &Path, code: &[u8]) -> io::Result<()> {
     let mut file = private(OpenOptions::new().write(true).create_new(true)).open(path)?;
     file.write_all(code)?;
-    file.write_all(&Sha256::digest(code))
+    file.write_all(&sum_of(entry).chain_update(code).finalize())
 }
 
 /// Opens an entry, unless it is a link or another user could have written it.
@@ -157,9 +162,9 @@ fn note_use(entry: &File) {
     }
 }
 
-fn ends_in_its_sum(file: &mut File) -> io::Result<bool> {
+fn ends_in_its_sum(file: &mut File, entry: &Path) -> io::Result<bool> {
     let Some(code_bytes) = file.metadata()?.len().checked_sub(SUM_BYTES) else { return Ok(false) };
-    let mut sum = Sha256::new();
+    let mut sum = sum_of(entry);
     io::copy(&mut file.take(code_bytes), &mut sum)?;
     file.seek(io::SeekFrom::Start(code_bytes))?;
     let mut written = Vec::new();
@@ -240,6 +245,9 @@ mod tests {
         }
         fs::write(&entry, [whole.as_slice(), b"!"].concat()).unwrap();
         assert!(!Cache::is_intact(&entry));
+        let other = dir.path().join("b.cwasm");
+        fs::write(&other, &whole).unwrap();
+        assert!(!Cache::is_intact(&other), "it is another's");
     }
 
     #[test]

@@ -28,9 +28,6 @@ const DEFAULT_CONCURRENCY: usize = 16;
 /// How many events a slow listener may be behind.
 const DEFAULT_EVENT_BACKLOG: usize = 4096;
 
-/// With less than this, openings may fail for want of addresses.
-const ENOUGH_ADDRESS_SPACE_BYTES: u64 = 1 << 40;
-
 /// Sets up a [`Pool`].
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct PoolBuilder {
@@ -134,7 +131,7 @@ impl PoolBuilder {
             // Workers end without a word only when the pool does, and this is its only owner.
             let opened = opened.await.unwrap_or_else(|_| Err("the worker was lost".to_owned()));
             if let Err(reason) = opened {
-                let (module, reason) = (module.name.to_string(), with_remedy(reason));
+                let module = module.name.to_string();
                 pool.abort().await;
                 return Err(PoolError::CannotOpen { module, reason });
             }
@@ -181,20 +178,6 @@ impl PoolBuilder {
         let tally = Tally::of(staffing.most);
         Ok(Workshop { queue, modules, staffing, concurrency, recycling, teller, tally, engine })
     }
-}
-
-/// Adds what to do where the system gives a process too few addresses.
-fn with_remedy(reason: String) -> String {
-    let is_short = || {
-        let limit = rustix::process::getrlimit(rustix::process::Resource::As).current;
-        limit.is_some_and(|bytes| bytes < ENOUGH_ADDRESS_SPACE_BYTES)
-    };
-    if cfg!(unix) && is_short() {
-        return format!(
-            "{reason}; each sandbox reserves 4 GiB of address space, which this process may not have: raise `ulimit -v`"
-        );
-    }
-    reason
 }
 
 /// Runs a listener on a thread of its own until the pool ends.

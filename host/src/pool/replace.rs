@@ -35,7 +35,14 @@ impl Pool {
         }
         let desk = &shop.modules[index];
         let setting = ModuleSetting { module, ..replacements.modules[index].clone() };
-        let mut blueprint = setting.draw(&shop.engine, &replacements.limits, &shop.teller).await?;
+        let drawn = setting.draw(&shop.engine, &replacements.limits, &shop.teller).await;
+        let mut blueprint = drawn.map_err(|error| match error {
+            PoolError::BadSetting { setting, problem } => bad(
+                "replace",
+                format!("the pool's setting `{setting}` does not fit the new module: {problem}"),
+            ),
+            other => other,
+        })?;
         blueprint.number_like(&desk.blueprint()).map_err(|problem| bad("replace", problem))?;
         let blueprint = Arc::new(blueprint);
         blueprint

@@ -130,6 +130,14 @@ impl ModuleSetting {
                 forerunners: Vec::new(),
                 grants: self.grants.clone(),
             }),
+            // In a sandbox the function would reach something else than in its own run, and do something else.
+            Err(Untaken::Refused(reason)) if !self.snapshot.grants.is_none() => {
+                let reason = format!(
+                    "{reason}; {function} does not run in each sandbox instead, as it would not reach what is granted \
+                     to the snapshot: grant that to sandboxes, and nothing to the snapshot"
+                );
+                Err(self.cannot_snapshot(Untaken::Refused(reason)))
+            }
             Err(Untaken::Refused(reason)) if !self.snapshot.is_required => {
                 let name = &self.name;
                 tracing::warn!(

@@ -84,6 +84,9 @@ impl StaffSetting {
         if self.recycle_after == Some(0) {
             return Err(bad("recycle_after", "0 calls are none; 1 is a new sandbox for each call"));
         }
+        if self.recycle_memory_bytes == Some(0) {
+            return Err(bad("recycle_memory_bytes", "every sandbox has more than 0 bytes"));
+        }
         let spread = self.recycle_spread.unwrap_or(endless.spread);
         if !(0.0..=1.0).contains(&spread) {
             return Err(bad("recycle_spread", format!("{spread} is not in 0.0..=1.0")));

@@ -15,6 +15,7 @@ use crate::module::{TaskKind, TaskModule};
 use crate::sandbox::forerunner::{Forerunner, why_not_instantiated};
 use crate::sandbox::imports::linker;
 use crate::sandbox::state::{MemoryMeter, Pulse, SandboxState, on_epoch};
+use crate::sandbox::unopened::Unopened;
 use crate::sandbox::wasi::context_with;
 
 /// How much the host copies out of a guest for one call, as values: 26 MB of a byte list by JSON.
@@ -139,7 +140,11 @@ impl Blueprint {
     ///
     /// # Errors
     /// What the engine or the initializer said.
-    pub(crate) async fn open(&self, pulse: Arc<Pulse>, memory: Arc<MemoryMeter>) -> Result<Sandbox, String> {
+    pub(crate) async fn open(
+        &self,
+        pulse: Arc<Pulse>,
+        memory: Arc<MemoryMeter>,
+    ) -> Result<Sandbox, Unopened> {
         let opening = async {
             let mut sandbox = self.instantiate(pulse, memory).await?;
             for forerunner in &self.forerunners {
@@ -150,7 +155,7 @@ impl Blueprint {
         };
         match tokio::time::timeout(self.limits.opening_time, opening).await {
             Ok(opened) => opened,
-            Err(_) => Err(self.not_open_in_time()),
+            Err(_) => Err(self.not_open_in_time().into()),
         }
     }
 
@@ -167,7 +172,7 @@ impl Blueprint {
         &self,
         pulse: Arc<Pulse>,
         memory: Arc<MemoryMeter>,
-    ) -> Result<Sandbox, String> {
+    ) -> Result<Sandbox, Unopened> {
         let wasi = context_with(&self.grants)?;
         let state = SandboxState::new(self.teller.clone(), &self.limits, pulse, wasi).metered(memory);
         let mut store = Store::new(self.pre.engine(), state);
@@ -178,7 +183,7 @@ impl Blueprint {
         store.set_hostcall_fuel(HOST_COPY_BYTES);
         match self.pre.instantiate_async(&mut store).await {
             Ok(instance) => Ok(Sandbox { store, instance }),
-            Err(error) => Err(why_not_instantiated(&mut store, &error)),
+            Err(error) => Err(Unopened::for_reason(why_not_instantiated(&mut store, &error), &error)),
         }
     }
 }

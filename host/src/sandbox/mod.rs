@@ -5,6 +5,7 @@
 pub(crate) mod engine;
 pub(crate) mod output;
 pub(crate) mod state;
+pub(crate) mod unopened;
 pub(crate) mod wasi;
 pub(crate) mod imports;
 pub(crate) mod invoke;

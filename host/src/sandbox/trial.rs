@@ -27,9 +27,9 @@ impl Blueprint {
         let open = move || {
             let runtime =
                 Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
-            let opened = runtime.block_on(self.open(Pulse::new(|| false), Arc::default())).map(drop);
+            let opened = runtime.block_on(self.open(Pulse::new(|| false), Arc::default()));
             runtime.shutdown_background();
-            opened
+            opened.map(drop).map_err(|unopened| unopened.reason)
         };
         let thread = std::thread::Builder::new().name("wasmpool-open".to_owned());
         // Nobody waits for an answer whose future was dropped.
@@ -54,7 +54,10 @@ impl Blueprint {
                 )
                 .await
             };
-            runtime.block_on(opening).map_err(|_| format!("not open after {:?}", self.limits.opening_time))?
+            runtime
+                .block_on(opening)
+                .map_err(|_| format!("not open after {:?}", self.limits.opening_time))?
+                .map_err(|unopened| unopened.reason)
         };
         let sandbox = std::thread::scope(|scope| {
             scope.spawn(open).join().unwrap_or_else(|_| Err("the host panicked".to_owned()))

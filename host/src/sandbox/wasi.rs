@@ -10,6 +10,7 @@ use wasmtime_wasi::clocks::{HostMonotonicClock, HostWallClock, MonotonicClock, W
 use wasmtime_wasi::{Deterministic, FsPerms, WasiCtx, WasiCtxBuilder};
 
 use crate::grants::{Access, Grants};
+use crate::sandbox::unopened::Unopened;
 
 /// Every snapshot has this one, so equal runs give equal snapshots. Nobody may take it for a secret.
 const SNAPSHOT_SEED: u128 = 0x7761_736d_706f_6f6c_2073_6e61_7073_686f;
@@ -21,16 +22,17 @@ const SNAPSHOT_RANDOM_HASHES: u32 = 2_048;
 ///
 /// # Errors
 /// A folder cannot be opened, and why.
-pub(crate) fn context_with(grants: &Grants) -> Result<WasiCtxBuilder, String> {
+pub(crate) fn context_with(grants: &Grants) -> Result<WasiCtxBuilder, Unopened> {
     let mut context = WasiCtx::builder();
     for dir in grants.dirs() {
         let perms = match dir.access {
             Access::Read => FsPerms::ReadOnly,
             Access::ReadWrite => FsPerms::ReadWrite,
         };
-        context
-            .preopened_dir(&dir.host, &dir.guest, perms)
-            .map_err(|error| format!("cannot open the folder `{}`: {error:#}", dir.host.display()))?;
+        context.preopened_dir(&dir.host, &dir.guest, perms).map_err(|error| {
+            let reason = format!("cannot open the folder `{}`: {error:#}", dir.host.display());
+            Unopened::for_reason(reason, &error)
+        })?;
     }
     context.envs(grants.variables());
     Ok(context)

@@ -3,7 +3,7 @@
 
 use std::future::poll_fn;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::FutureExt;
 
@@ -13,8 +13,12 @@ use crate::lifespan::{self, Lifespan};
 use crate::outcome::{Ending, Failure};
 use crate::sandbox::door::{Door, Place};
 use crate::sandbox::invoke::Job;
+use crate::sandbox::unopened::Unopened;
 use crate::worker::life::{Awaited, Ended, FirstOpening, live};
 use crate::worker::serve::Worker;
+
+/// How long a worker waits before it asks the system once more for a sandbox.
+const REST: Duration = Duration::from_millis(50);
 
 impl Worker {
     /// Begins to open a sandbox as the module's isolation wants it; its calls can come to the door meanwhile.
@@ -154,13 +158,15 @@ impl Worker {
     /// replaced.
     pub(super) fn look_around(&mut self) {
         let now = Instant::now();
+        self.rests_until.take_if(|until| *until <= now);
         if self.lobby.awaited() > 0 {
             self.had_work_at = now;
         }
         let staffing = self.shop.staffing;
         let leave = (!staffing.is_permanent(self.id)).then_some(staffing.idle);
         let look_away = [self.shop.recycling.longest_look_away(), leave].into_iter().flatten().min();
-        let mut next = look_away.and_then(|time| now.checked_add(time));
+        let mut next =
+            look_away.and_then(|time| now.checked_add(time)).into_iter().chain(self.rests_until).min();
         let doors: Vec<_> = self.doors.values().filter(|door| door.closing().is_none()).cloned().collect();
         for door in doors {
             let is_present = self.shop.modules[door.place.module].is_present(&door.blueprint);
@@ -201,7 +207,7 @@ impl Worker {
                 self.tell_retired(&door, reason);
                 self.hand_back(door.take_waiting());
             }
-            Err(reason) => self.not_opened(&door, reason),
+            Err(unopened) => self.not_opened(&door, unopened),
         }
     }
 
@@ -215,7 +221,34 @@ impl Worker {
         });
     }
 
-    fn not_opened(&self, door: &Door, reason: String) {
+    /// Does with less where the system has no room for one more sandbox: ends one that is not used, or waits for
+    /// those that are. Returns false if there is no other sandbox in the pool, and so nothing to wait for.
+    fn make_room(&mut self) -> bool {
+        let is_unused = |door: &&Rc<Door>| door.is_open() && door.is_empty() && door.closing().is_none();
+        let unused = self.doors.values().find(is_unused).cloned();
+        if let Some(unused) = &unused {
+            self.retire(unused, RetireReason::Idle);
+        }
+        let sandboxes = self.shop.tally.sandboxes();
+        if unused.is_none() && sandboxes.serving + sandboxes.retiring == 0 {
+            return false;
+        }
+        let fewer = self.lobby.awaited().max(1);
+        if fewer < self.concurrency {
+            tracing::warn!(
+                "{} keeps {fewer} calls in flight, as the system has no room for more sandboxes",
+                self.id
+            );
+            self.concurrency = fewer;
+        }
+        let until = Instant::now() + REST;
+        self.rests_until = Some(until);
+        self.alarm = Some(Box::pin(tokio::time::sleep_until(until.into())));
+        true
+    }
+
+    fn not_opened(&mut self, door: &Door, unopened: Unopened) {
+        let reason = unopened.reason;
         let desk = &self.shop.modules[door.place.module];
         door.counted.not_opened();
         self.shop.teller.tell(|| Event::SandboxNotOpened {
@@ -223,13 +256,18 @@ impl Worker {
             worker: self.id,
             reason: reason.clone(),
         });
+        let jobs = door.take_waiting();
+        if unopened.is_for_want_of_room && self.make_room() {
+            return self.hand_back(jobs);
+        }
+        let desk = &self.shop.modules[door.place.module];
         // A module that has been replaced meanwhile has failed for the last time.
         let is_hopeless =
             desk.is_present(&door.blueprint) && lifespan::gives_up_opening(desk.count_failed_opening());
         if !is_hopeless {
-            return self.hand_back(door.take_waiting());
+            return self.hand_back(jobs);
         }
-        for job in door.take_waiting().into_iter().chain(self.shop.queue.take_all_of(door.place.module)) {
+        for job in jobs.into_iter().chain(self.shop.queue.take_all_of(door.place.module)) {
             job.reply.answer(Ending::Failed(Failure::NotStarted { reason: reason.clone() }));
         }
     }

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use crate::event::{Event, RetireReason};
 use crate::sandbox::door::Door;
 use crate::sandbox::state::Pulse;
+use crate::sandbox::unopened::Unopened;
 use crate::worker::workshop::Workshop;
 
 /// Hears whether the first sandbox of a module opened.
@@ -34,7 +35,7 @@ impl Drop for Awaited {
 /// A sandbox that is gone, or never was.
 pub(crate) struct Ended {
     pub(crate) door: Rc<Door>,
-    pub(crate) how: Result<RetireReason, String>,
+    pub(crate) how: Result<RetireReason, Unopened>,
 }
 
 /// The whole life of one sandbox.
@@ -61,11 +62,11 @@ pub(crate) async fn live(
     }
     if let Some(hears) = first {
         // Nobody listens any more if the pool's builder has been dropped.
-        let _ = hears.send(opened.as_ref().map(|_| ()).map_err(String::clone));
+        let _ = hears.send(opened.as_ref().map(|_| ()).map_err(|unopened| unopened.reason.clone()));
     }
     let sandbox = match opened {
         Ok(sandbox) => sandbox,
-        Err(reason) => return Ended { door, how: Err(reason) },
+        Err(unopened) => return Ended { door, how: Err(unopened) },
     };
     let reason = sandbox.serve(&door).await;
     Ended { door, how: Ok(reason) }

@@ -45,6 +45,10 @@ pub(crate) struct Worker {
     /// When to look for sandboxes that are too old or were idle for too long.
     pub(super) alarm: Option<Pin<Box<Sleep>>>,
     pub(super) had_work_at: Instant,
+    /// How many calls it keeps in flight: fewer than it might where the system had no room for more sandboxes.
+    pub(super) concurrency: usize,
+    /// Until when it opens no sandbox, because the system had no room for one.
+    pub(super) rests_until: Option<Instant>,
     taken_since_pause: u32,
 }
 
@@ -69,6 +73,7 @@ impl Worker {
                 bell.is_stopped()
             })
         };
+        let concurrency = shop.concurrency;
         let shelves = shop.modules.iter().map(|module| Shelf::new(module.isolation)).collect();
         Worker {
             id,
@@ -84,6 +89,8 @@ impl Worker {
             round: Rc::default(),
             alarm: None,
             had_work_at: Instant::now(),
+            concurrency,
+            rests_until: None,
             taken_since_pause: 0,
         }
     }
@@ -143,7 +150,7 @@ impl Worker {
         }
         self.see_to_changed();
         let is_busy = self.pulse.take_busy() || self.opening.get() > 0;
-        if is_busy || self.relieve_held_up() || self.lobby.awaited() >= self.shop.concurrency {
+        if is_busy || self.relieve_held_up() || self.has_no_room() {
             // Whoever woke this worker for a job should find somebody else.
             self.shop.queue.pass_on(self.id);
             return Poll::Pending;
@@ -153,6 +160,11 @@ impl Worker {
             Poll::Ready(None) => Poll::Ready(Step::Stop),
             Poll::Pending => Poll::Pending,
         }
+    }
+
+    /// Returns true if it can take no more calls at present.
+    fn has_no_room(&self) -> bool {
+        self.lobby.awaited() >= self.concurrency || self.rests_until.is_some()
     }
 
     fn seat(&mut self, job: Job) {

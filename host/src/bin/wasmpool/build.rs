@@ -13,6 +13,7 @@ use crate::module::load;
 use crate::pool_args::CacheArgs;
 use crate::print::print;
 use crate::talk::Talk;
+use crate::whole_file::write_whole;
 
 /// Builds the crate, and makes sure that the result can be loaded.
 ///
@@ -39,14 +40,8 @@ fn copy(component: &Path, output: &Path) -> anyhow::Result<PathBuf> {
     } else {
         output.to_owned()
     };
-    let mut unfinished = output.clone().into_os_string();
-    unfinished.push(format!(".{}.tmp", std::process::id()));
-    let copied = fs::copy(component, &unfinished).and_then(|_| fs::rename(&unfinished, &output));
-    if copied.is_err() {
-        // The first failure is the one to tell about.
-        let _ = fs::remove_file(&unfinished);
-    }
-    copied.with_context(|| format!("cannot write `{}`", output.display()))?;
+    let bytes = fs::read(component).with_context(|| format!("cannot read `{}`", component.display()))?;
+    write_whole(&bytes, &output)?;
     Ok(output)
 }
 

@@ -101,6 +101,9 @@ impl FromStr for DirFlag {
             Some(folders) => (folders, true),
             None => (text, false),
         };
+        if folders.ends_with(":ro") {
+            return Err("a folder is read-only unless it ends in `:rw`; leave `:ro` out".to_owned());
+        }
         let (host, guest) = folders.split_once("::").unwrap_or((folders, folders));
         if host.is_empty() || guest.is_empty() {
             return Err("a folder has a name".to_owned());

@@ -11,6 +11,7 @@ mod pool_args;
 mod args;
 mod talk;
 mod print;
+mod whole_file;
 mod shell;
 mod signals;
 mod crate_build;

@@ -1,8 +1,5 @@
 //! `wasmpool snapshot`: runs a function once and writes a component whose memory holds what it built.
 
-use std::fs;
-use std::path::Path;
-
 use anyhow::Context;
 use wasmpool::SnapshotMaker;
 
@@ -14,6 +11,7 @@ use crate::plan::{find_task, read_args};
 use crate::pool_args::GuestOutput;
 use crate::signals::Signals;
 use crate::talk::Talk;
+use crate::whole_file::write_whole;
 
 /// Takes the snapshot.
 ///
@@ -35,18 +33,6 @@ pub(crate) async fn snapshot(args: SnapshotArgs, talk: &Talk) -> anyhow::Result<
     };
     // What the function said comes before what is said about it.
     all_shown.wait().await;
-    write(&made?, &args.output)?;
+    write_whole(&made?, &args.output)?;
     Ok(Exit::Done)
-}
-
-/// Writes the component, such that nobody ever sees half of it.
-fn write(component: &[u8], output: &Path) -> anyhow::Result<()> {
-    let mut unfinished = output.to_owned().into_os_string();
-    unfinished.push(format!(".{}.tmp", std::process::id()));
-    let written = fs::write(&unfinished, component).and_then(|()| fs::rename(&unfinished, output));
-    if written.is_err() {
-        // The first failure is the one to tell about.
-        let _ = fs::remove_file(&unfinished);
-    }
-    written.with_context(|| format!("cannot write `{}`", output.display()))
 }
