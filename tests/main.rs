@@ -14,6 +14,7 @@ mod cancel;
 mod init;
 mod isolation;
 mod recycling;
+mod departed;
 mod slots;
 mod replacement;
 mod interleavings;

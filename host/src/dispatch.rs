@@ -28,6 +28,8 @@ pub(crate) struct Job<W: ?Sized> {
 
 /// Who gave out a job and hears how it ended.
 pub(crate) trait Desk: Send + Sync {
+    /// Notes that the attempt waits in a worker that listens to `bell`; false if nobody awaits it any more.
+    fn seated(&self, bell: &Arc<Bell>) -> bool;
     /// Notes that the attempt begins to run in a worker that listens to `bell`; false if nobody awaits it any more.
     fn begun(&self, worker: WorkerId, bell: &Arc<Bell>) -> bool;
     /// Returns true while somebody awaits the call.
@@ -55,6 +57,11 @@ impl Reply {
     /// Notes that the attempt begins to run; false if nobody awaits it, so that it need not.
     pub(crate) fn begun(&self, worker: WorkerId, bell: &Arc<Bell>) -> bool {
         self.desk.as_ref().is_some_and(|desk| desk.begun(worker, bell))
+    }
+
+    /// Notes that the attempt waits for its sandbox; false if nobody awaits it, so that it need not.
+    pub(crate) fn seated(&self, bell: &Arc<Bell>) -> bool {
+        self.desk.as_ref().is_some_and(|desk| desk.seated(bell))
     }
 
     pub(crate) fn is_awaited(&self) -> bool {

@@ -47,7 +47,7 @@ impl Pool {
         let blueprint = Arc::new(blueprint);
         blueprint
             .clone()
-            .try_opening()
+            .try_opening(shop.engine.trial_slot().await)
             .await
             .map_err(|reason| PoolError::CannotOpen { module: name.to_owned(), reason })?;
         replacements.modules[index] = setting;

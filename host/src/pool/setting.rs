@@ -144,7 +144,9 @@ impl ModuleSetting {
                     "module `{name}` cannot be snapshotted, so {function} runs in each sandbox: {reason}"
                 );
                 teller.tell(|| Event::SnapshotRefused { module: Arc::from(name.as_str()), reason });
-                self.plain_foundation(engine, vec![function])
+                let module = self.module.without_snapshot_function(function.task.name());
+                let plain = self.plain_foundation(engine, vec![function])?;
+                Ok(Foundation { module, ..plain })
             }
             Err(untaken) => Err(self.cannot_snapshot(untaken)),
         }

@@ -102,13 +102,13 @@ impl StaffSetting {
 
     /// Returns how many sandboxes there may be at once, and how many calls in them.
     pub(crate) fn space(&self, workers: usize, concurrency: usize, isolations: &[Isolation]) -> Space {
-        // A sandbox in use has a call in it, or is kept for the next one, or holds calls that nobody awaits.
+        // A sandbox is in use by a call, or free for another, or has calls that nobody awaits. Of those that calls
+        // share, one for each module may be free.
         let spare = concurrency.max(8);
-        let of_module = |isolation: &Isolation| match isolation {
-            Isolation::Shared if self.recycle_after.is_none() => 2,
-            Isolation::Shared | Isolation::Exclusive | Isolation::Fresh => concurrency.saturating_add(1),
-        };
-        let in_worker = isolations.iter().map(of_module).fold(spare, usize::saturating_add);
+        let all_shared = isolations.iter().all(|isolation| *isolation == Isolation::Shared);
+        let free = if all_shared { 0 } else { concurrency };
+        let in_worker =
+            concurrency.saturating_add(free).saturating_add(spare).saturating_add(isolations.len());
         Space {
             sandboxes: in_worker.saturating_mul(workers),
             calls: concurrency.saturating_add(spare).saturating_mul(workers),

@@ -4,7 +4,7 @@
 //! What a worker must know of its doors without looking at each of them, they note in its [`Lobby`].
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -45,8 +45,10 @@ pub(crate) struct Door {
     /// How many calls may be inside at once.
     pub(crate) capacity: usize,
     waiting: RefCell<VecDeque<Job>>,
-    /// Calls inside or waiting that somebody awaits.
-    awaited: RefCell<HashSet<CallId>>,
+    /// How many calls inside or waiting somebody awaits; the lobby knows which.
+    awaited: Cell<usize>,
+    /// How many affinities have their home here.
+    pub(crate) keys: Cell<usize>,
     /// Calls inside that nobody awaits any more, and that have not ended.
     abandoned: Cell<usize>,
     /// How many calls were let in, those not counted that were taken back.
@@ -84,7 +86,8 @@ impl Door {
             counted,
             capacity,
             waiting: RefCell::default(),
-            awaited: RefCell::default(),
+            awaited: Cell::new(0),
+            keys: Cell::new(0),
             abandoned: Cell::new(0),
             admitted: Cell::new(0),
             served: Cell::new(0),
@@ -100,9 +103,8 @@ impl Door {
 
     /// Lets a job in.
     pub(crate) fn admit(&self, job: Job) {
-        if self.awaited.borrow_mut().insert(job.attempt.call) {
-            self.place.lobby.count_awaited();
-        }
+        self.place.lobby.note_arrival(job.attempt.call, self.place.id);
+        self.awaited.set(self.awaited.get() + 1);
         self.admitted.set(self.admitted.get() + 1);
         self.waiting.borrow_mut().push_back(job);
         self.call_the_loop();
@@ -141,26 +143,30 @@ impl Door {
         }
     }
 
-    /// Notes that nobody awaits a call any more; returns false if it is not in here.
-    pub(crate) fn abandon(&self, call: CallId) -> bool {
-        let was_here = self.no_longer_awaited(call);
-        if was_here {
-            self.abandoned.set(self.abandoned.get() + 1);
-            self.call_the_loop();
+    /// Notes that nobody awaits a call any more; returns its job if it has not begun.
+    pub(crate) fn abandon(&self, call: CallId) -> Option<Job> {
+        if !self.no_longer_awaited(call) {
+            return None;
         }
-        was_here
+        self.call_the_loop();
+        let mut waiting = self.waiting.borrow_mut();
+        if let Some(place) = waiting.iter().position(|job| job.attempt.call == call) {
+            self.admitted.set(self.admitted.get() - 1);
+            return waiting.remove(place);
+        }
+        self.abandoned.set(self.abandoned.get() + 1);
+        None
     }
 
     fn no_longer_awaited(&self, call: CallId) -> bool {
-        let mut awaited = self.awaited.borrow_mut();
-        let was_awaited = awaited.remove(&call);
-        if was_awaited {
-            if awaited.is_empty() && self.lifespan.idle < Duration::MAX {
-                self.idle_since.set(Instant::now());
-            }
-            self.place.lobby.count_no_longer_awaited();
+        if !self.place.lobby.note_departure(call, self.place.id) {
+            return false;
         }
-        was_awaited
+        self.awaited.set(self.awaited.get() - 1);
+        if self.awaited.get() == 0 && self.lifespan.idle < Duration::MAX {
+            self.idle_since.set(Instant::now());
+        }
+        true
     }
 
     pub(crate) fn abandoned(&self) -> usize {
@@ -173,12 +179,18 @@ impl Door {
 
     /// Returns true if nobody is inside or waiting.
     pub(crate) fn is_empty(&self) -> bool {
-        self.awaited.borrow().is_empty() && self.abandoned.get() == 0
+        (self.awaited.get() == 0) && self.abandoned.get() == 0
     }
 
     pub(crate) fn note_open(&self) {
-        self.open_since.set(Some(Instant::now()));
+        let now = Instant::now();
+        self.open_since.set(Some(now));
+        self.idle_since.set(now);
         self.counted.opened();
+        // Until now nobody could expect the loop to come by.
+        if !self.loop_came_by() {
+            self.place.lobby.note_called(self.place.id);
+        }
     }
 
     pub(crate) fn is_open(&self) -> bool {
@@ -193,7 +205,7 @@ impl Door {
     /// Returns why the sandbox has done enough, if it has.
     pub(crate) fn wear(&self, now: Instant) -> Option<RetireReason> {
         let age = self.open_since.get().map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
-        let is_open_and_idle = self.is_open() && self.awaited.borrow().is_empty();
+        let is_open_and_idle = self.is_open() && (self.awaited.get() == 0);
         let idle = if is_open_and_idle {
             now.saturating_duration_since(self.idle_since.get())
         } else {
@@ -208,9 +220,10 @@ impl Door {
 
     /// Returns when the sandbox should be looked at again, to see whether it is too old or was idle for too long.
     pub(crate) fn next_look(&self, now: Instant) -> Option<Instant> {
-        let old = self.open_since.get().unwrap_or(now).checked_add(self.lifespan.age);
-        let idle_from = if self.awaited.borrow().is_empty() { self.idle_since.get() } else { now };
-        let idle = idle_from.checked_add(self.lifespan.idle);
+        let open_since = self.open_since.get()?;
+        let idle_from = if self.awaited.get() == 0 { self.idle_since.get() } else { now };
+        let (old, idle) =
+            (open_since.checked_add(self.lifespan.age), idle_from.checked_add(self.lifespan.idle));
         [old, idle].into_iter().flatten().min()
     }
 
@@ -229,23 +242,29 @@ impl Door {
 
     /// Returns true if it is closed and nobody awaits anything from in here.
     pub(crate) fn is_done(&self) -> bool {
-        self.closing.get().is_some() && self.awaited.borrow().is_empty()
+        self.closing.get().is_some() && (self.awaited.get() == 0)
     }
 
     /// Returns true if it is closed with a call inside that nobody awaits and that may hold up the others.
     fn may_be_held_up(&self) -> bool {
-        self.closing.get().is_some() && self.abandoned.get() > 0
+        self.closing.get().is_some() && self.abandoned.get() > 0 && !self.loop_came_by()
     }
 
-    /// Waits outside until nobody needs the sandbox any more, whatever its guest code is doing; or, once it is
-    /// closed with a call in it that nobody awaits, until those who are awaited have had `DRAIN_LIMIT` to end.
+    /// Waits outside until nobody needs the sandbox any more, whatever its guest code is doing; or, once it is closed
+    /// and a call in it that nobody awaits holds up the others, until they have had `DRAIN_LIMIT` to end.
     pub(crate) async fn given_up(&self) {
-        poll_fn(|cx| self.poll_outside(cx, self.is_done() || self.may_be_held_up())).await;
-        if !self.is_done() {
-            let done = poll_fn(|cx| self.poll_outside(cx, self.is_done()));
-            // Done or out of time, it ends.
-            let _ = tokio::time::timeout(DRAIN_LIMIT, done).await;
+        while !self.is_done() {
+            poll_fn(|cx| self.poll_outside(cx, self.is_done() || self.may_be_held_up())).await;
+            let relieved = poll_fn(|cx| self.poll_outside(cx, self.is_done() || !self.may_be_held_up()));
+            if tokio::time::timeout(DRAIN_LIMIT, relieved).await.is_err() {
+                return;
+            }
         }
+    }
+
+    /// Waits until nobody needs the sandbox any more.
+    pub(crate) async fn done(&self) {
+        poll_fn(|cx| self.poll_outside(cx, self.is_done())).await;
     }
 
     fn poll_outside(&self, cx: &Context<'_>, is_over: bool) -> Poll<()> {
@@ -278,7 +297,7 @@ impl Door {
     }
 
     fn call_the_loop(&self) {
-        if self.loop_came_by.replace(false) {
+        if self.loop_came_by.replace(false) && self.is_open() {
             self.place.lobby.note_called(self.place.id);
         }
         for waker in [&self.waker, &self.outside_waker] {

@@ -50,6 +50,8 @@ pub(crate) struct PoolEngine {
     engine: Engine,
     /// Free slots; `None` where sandboxes are not counted.
     slots: Option<Arc<Semaphore>>,
+    /// The place for a sandbox that is opened to see whether it opens.
+    trial: Arc<Semaphore>,
     ticker: Mutex<Option<Ticker>>,
 }
 
@@ -75,7 +77,7 @@ impl PoolEngine {
 
     fn of(engine: Engine, slots: Option<Arc<Semaphore>>) -> Self {
         let ticker = Ticker::start(engine.clone());
-        PoolEngine { engine, slots, ticker: Mutex::new(Some(ticker)) }
+        PoolEngine { engine, slots, trial: Arc::new(Semaphore::new(1)), ticker: Mutex::new(Some(ticker)) }
     }
 
     pub(crate) fn engine(&self) -> &Engine {
@@ -89,6 +91,11 @@ impl PoolEngine {
             None => None,
         };
         Slot { _permit }
+    }
+
+    /// Waits for the place for a sandbox that serves nobody.
+    pub(crate) async fn trial_slot(&self) -> Slot {
+        Slot { _permit: Some(self.trial.clone().acquire_owned().await.expect("slots are never closed")) }
     }
 
     /// Has something done at every tick, on the ticker's thread. The first who asks is heard.
@@ -117,7 +124,7 @@ fn slots(space: Space, modules: &[&TaskModule]) -> Option<PoolingAllocationConfi
     let elements = usize::try_from(most(|needs| needs.max_initial_table_size.unwrap_or(0))).ok()?;
     // Beside those that wait for a slot there is one of each module, for a look at its types, and one that is tried
     // before it replaces another.
-    let sandboxes = space.sandboxes + 2 * modules.len();
+    let sandboxes = space.sandboxes + 2 * modules.len() + 1;
     let memory_slots = sandboxes.checked_mul(memories.max(1) as usize)?;
     // A call that waits in the middle of a sync function keeps its stack, so each may have one.
     let stacks = sandboxes.checked_add(space.calls)?;

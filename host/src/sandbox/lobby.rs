@@ -1,6 +1,9 @@
 //! What a worker must know of the doors of its sandboxes without looking at each of them.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use crate::call::CallId;
 
 /// One sandbox of a worker, in the order of their openings.
 pub(crate) type DoorId = u64;
@@ -8,8 +11,8 @@ pub(crate) type DoorId = u64;
 /// What the doors of one worker note for it.
 #[derive(Default)]
 pub(crate) struct Lobby {
-    /// Calls at or behind all doors that somebody awaits.
-    awaited: Cell<usize>,
+    /// Calls at or behind all doors that somebody awaits, and where.
+    awaited: RefCell<HashMap<CallId, DoorId>>,
     /// Doors whose loop was called, and had not come by when somebody last looked.
     called: RefCell<Vec<DoorId>>,
     /// Doors that have become free for another call, or worn out, since somebody last looked.
@@ -17,16 +20,29 @@ pub(crate) struct Lobby {
 }
 
 impl Lobby {
+    /// Returns how many calls somebody awaits.
     pub(crate) fn awaited(&self) -> usize {
-        self.awaited.get()
+        self.awaited.borrow().len()
     }
 
-    pub(crate) fn count_awaited(&self) {
-        self.awaited.set(self.awaited.get() + 1);
+    /// Returns where a call is that somebody awaits.
+    pub(crate) fn door_of(&self, call: CallId) -> Option<DoorId> {
+        self.awaited.borrow().get(&call).copied()
     }
 
-    pub(crate) fn count_no_longer_awaited(&self) {
-        self.awaited.set(self.awaited.get() - 1);
+    /// Notes that a call has come to a door.
+    pub(crate) fn note_arrival(&self, call: CallId, door: DoorId) {
+        self.awaited.borrow_mut().insert(call, door);
+    }
+
+    /// Notes that a call has left a door, or that nobody awaits it any more; returns false if that is known.
+    pub(crate) fn note_departure(&self, call: CallId, door: DoorId) -> bool {
+        let mut awaited = self.awaited.borrow_mut();
+        let was_here = awaited.get(&call) == Some(&door);
+        if was_here {
+            awaited.remove(&call);
+        }
+        was_here
     }
 
     /// Notes that the loop of a door was called.

@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use wasmtime::component::{ComponentExportIndex, ComponentNamedList, Lift, Lower};
 
 use crate::sandbox::blueprint::{Blueprint, Sandbox};
+use crate::sandbox::engine::Slot;
 use crate::sandbox::state::Pulse;
 
 /// A sandbox without initialized state, to compare types with.
@@ -22,14 +23,16 @@ impl Blueprint {
     ///
     /// # Errors
     /// What the engine or the initializer said.
-    pub(crate) async fn try_opening(self: Arc<Self>) -> Result<(), String> {
+    pub(crate) async fn try_opening(self: Arc<Self>, slot: Slot) -> Result<(), String> {
         let (answer, answered) = oneshot::channel();
         let open = move || {
             let runtime =
                 Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
             let opened = runtime.block_on(self.open(Pulse::new(|| false), Arc::default()));
             runtime.shutdown_background();
-            opened.map(drop).map_err(|unopened| unopened.reason)
+            let opened = opened.map(drop).map_err(|unopened| unopened.reason);
+            drop(slot);
+            opened
         };
         let thread = std::thread::Builder::new().name("wasmpool-open".to_owned());
         // Nobody waits for an answer whose future was dropped.

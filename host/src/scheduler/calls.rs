@@ -101,10 +101,15 @@ impl Call {
         let attempt = self.end_attempt(&mut progress, Some(failure.kind()));
         progress.attempts += u32::from(attempt.is_some());
         let worker = attempt.as_ref().map(|attempt| attempt.worker.clone());
+        let has_begun = worker.is_some();
+        // One that waits may do so in the queue or with a worker, or have gone from one to the other just now.
+        let worker = worker.or_else(|| progress.seated_with.take());
         self.settle(progress, attempt, SettledEnd::Failed(failure));
-        match worker {
-            Some(worker) => worker.withdraw(self.id),
-            None => self.scheduler.queue.note_withdrawn(),
+        if let Some(worker) = worker {
+            worker.withdraw(self.id);
+        }
+        if !has_begun {
+            self.scheduler.queue.note_withdrawn();
         }
     }
 
@@ -225,6 +230,12 @@ impl Call {
 }
 
 impl Desk for Call {
+    fn seated(&self, bell: &Arc<Bell>) -> bool {
+        let mut progress = self.progress();
+        progress.seated_with = Some(bell.clone());
+        progress.caller.is_some()
+    }
+
     fn begun(&self, worker: WorkerId, bell: &Arc<Bell>) -> bool {
         let mut progress = self.progress();
         if progress.caller.is_none() {

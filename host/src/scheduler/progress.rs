@@ -40,6 +40,8 @@ pub(crate) struct Progress {
     since: Instant,
     /// The attempt that runs; `None` while the call waits.
     pub(crate) running_attempt: Option<RunningAttempt>,
+    /// Who has the attempt that waits for its sandbox, or had it last.
+    pub(crate) seated_with: Option<Arc<Bell>>,
     pub(crate) span: CallSpan,
 }
 
@@ -67,6 +69,7 @@ impl Progress {
             running: Duration::ZERO,
             since: Instant::now(),
             running_attempt: None,
+            seated_with: None,
             span,
         }
     }

@@ -12,10 +12,12 @@ use crate::event::{Event, RetireReason};
 use crate::lifespan::{self, Lifespan};
 use crate::outcome::{Ending, Failure};
 use crate::sandbox::door::{Door, Place};
+use crate::sandbox::engine::TICK;
 use crate::sandbox::invoke::Job;
 use crate::sandbox::unopened::Unopened;
-use crate::worker::life::{Awaited, Ended, FirstOpening, live};
+use crate::worker::life::{Awaited, End, Ended, FirstOpening, live};
 use crate::worker::serve::Worker;
+use crate::worker::shelf::Shelf;
 
 /// How long a worker waits before it asks the system once more for a sandbox.
 const REST: Duration = Duration::from_millis(50);
@@ -100,7 +102,20 @@ impl Worker {
                 self.close(&door, reason);
             } else if door.is_empty() {
                 self.shelves[door.place.module].put(door);
+                self.close_surplus();
             }
+        }
+    }
+
+    /// Closes the sandbox that was without a call for longest, if more are than calls could come at once.
+    fn close_surplus(&mut self) {
+        let free: usize = self.shelves.iter().map(Shelf::free).sum();
+        if free <= self.shop.concurrency {
+            return;
+        }
+        let fullest = self.shelves.iter().max_by_key(|shelf| shelf.free());
+        if let Some(door) = fullest.and_then(Shelf::longest_free) {
+            self.close(&door, RetireReason::Idle);
         }
     }
 
@@ -138,9 +153,16 @@ impl Worker {
 
     pub(super) fn note_withdrawn(&mut self, calls: &[CallId]) {
         for call in calls {
-            let Some(door) = self.doors.values().find(|door| door.abandon(*call)).cloned() else { continue };
-            if door.closing().is_some() {
+            let door = self.lobby.door_of(*call).and_then(|door| self.doors.get(&door)).cloned();
+            let Some(door) = door else { continue };
+            // The job of one that has not begun is dropped here, outside the door.
+            if door.abandon(*call).is_some() || door.closing().is_some() {
                 continue;
+            }
+            if door.capacity == 1 {
+                // Nobody waits behind a call that may never end.
+                self.shelves[door.place.module].remove(&door);
+                self.hand_back(door.take_waiting());
             }
             // Where calls have sandboxes of their own, sandboxes are counted instead of calls.
             let abandoned = if door.capacity > 1 { door.abandoned() } else { self.abandoned_doors() };
@@ -176,7 +198,8 @@ impl Worker {
                 None => next = [next, door.next_look(now)].into_iter().flatten().min(),
             }
         }
-        self.alarm = next.map(|next| Box::pin(tokio::time::sleep_until(next.into())));
+        // Never at once: other things are to get their turn, whatever the settings are.
+        self.alarm = next.map(|next| Box::pin(tokio::time::sleep_until(next.max(now + TICK).into())));
     }
 
     /// Returns true if this worker came for a while and has been without work for long enough.
@@ -203,11 +226,12 @@ impl Worker {
         self.doors.remove(&door.place.id);
         self.shelves[door.place.module].remove(&door);
         match how {
-            Ok(reason) => {
+            End::Unneeded => self.hand_back(door.take_waiting()),
+            End::Retired(reason) => {
                 self.tell_retired(&door, reason);
                 self.hand_back(door.take_waiting());
             }
-            Err(unopened) => self.not_opened(&door, unopened),
+            End::Unopened(unopened) => self.not_opened(&door, unopened),
         }
     }
 

@@ -116,6 +116,13 @@ impl Crew {
     }
 }
 
+impl Drop for Crew {
+    /// Those who were started must not stay when others could not be.
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
 impl State {
     /// Returns the number of a worker that is not there, if there may be one more.
     fn free_place(&mut self, most: usize) -> Option<usize> {

@@ -35,7 +35,17 @@ impl Drop for Awaited {
 /// A sandbox that is gone, or never was.
 pub(crate) struct Ended {
     pub(crate) door: Rc<Door>,
-    pub(crate) how: Result<RetireReason, Unopened>,
+    pub(crate) how: End,
+}
+
+/// How it came to that.
+pub(crate) enum End {
+    /// It was open, and was taken out of use.
+    Retired(RetireReason),
+    /// It did not open.
+    Unopened(Unopened),
+    /// Nobody needed it any more before it could open.
+    Unneeded,
 }
 
 /// The whole life of one sandbox.
@@ -46,10 +56,18 @@ pub(crate) async fn live(
     awaited: Option<Awaited>,
     first: Option<FirstOpening>,
 ) -> Ended {
-    // Free again only when the sandbox is gone, which is declared later and dropped earlier.
-    let _slot = shop.engine.slot().await;
-    let begun = Instant::now();
-    let opened = door.blueprint.open(pulse, door.memory.clone()).await;
+    let opening = async {
+        let slot = shop.engine.slot().await;
+        let begun = Instant::now();
+        (slot, begun, door.blueprint.open(pulse, door.memory.clone()).await)
+    };
+    let opened = tokio::select! {
+        biased;
+        opened = opening => Some(opened),
+        () = door.done() => None,
+    };
+    // The slot is free again only when the sandbox is gone, which is declared later and dropped earlier.
+    let Some((_slot, begun, opened)) = opened else { return Ended { door, how: End::Unneeded } };
     drop(awaited);
     if opened.is_ok() {
         door.note_open();
@@ -66,8 +84,8 @@ pub(crate) async fn live(
     }
     let sandbox = match opened {
         Ok(sandbox) => sandbox,
-        Err(unopened) => return Ended { door, how: Err(unopened) },
+        Err(unopened) => return Ended { door, how: End::Unopened(unopened) },
     };
     let reason = sandbox.serve(&door).await;
-    Ended { door, how: Ok(reason) }
+    Ended { door, how: End::Retired(reason) }
 }

@@ -138,10 +138,6 @@ impl Worker {
         if !withdrawn.is_empty() {
             return Poll::Ready(Step::Withdrawn(withdrawn));
         }
-        let alarm_rings = self.alarm.as_mut().is_some_and(|alarm| alarm.poll_unpin(cx).is_ready());
-        if self.bell.take_look_around() || alarm_rings {
-            return Poll::Ready(Step::LookAround);
-        }
         self.pulse.take_busy();
         self.round.set(self.round.get() + 1);
         // This runs guest code, until all of it waits for something or the epoch asks for a pause.
@@ -149,6 +145,10 @@ impl Worker {
             return Poll::Ready(Step::Ended(ended));
         }
         self.see_to_changed();
+        let alarm_rings = self.alarm.as_mut().is_some_and(|alarm| alarm.poll_unpin(cx).is_ready());
+        if self.bell.take_look_around() || alarm_rings {
+            return Poll::Ready(Step::LookAround);
+        }
         let is_busy = self.pulse.take_busy() || self.opening.get() > 0;
         if is_busy || self.relieve_held_up() || self.has_no_room() {
             // Whoever woke this worker for a job should find somebody else.
@@ -172,10 +172,15 @@ impl Worker {
         if !self.shop.staffing.is_permanent(self.id) {
             self.had_work_at = Instant::now();
         }
+        if !job.reply.seated(&self.bell) {
+            return;
+        }
         let door = if job.company == Company::Alone {
             self.open_for_one(module)
         } else {
-            let door = self.shelves[module].take(affinity).unwrap_or_else(|| self.open_usual(module, None));
+            let may_open = self.doors.len() < self.concurrency;
+            let found = self.shelves[module].take(affinity, may_open);
+            let door = found.unwrap_or_else(|| self.open_usual(module, None));
             self.shelves[module].note_taken(&door, affinity);
             door
         };
