@@ -53,6 +53,20 @@ fn where_slots_cannot_be_set_aside_sandboxes_open_without() {
 }
 
 #[test]
+fn where_there_is_room_for_few_sandboxes_calls_wait_for_them() {
+    let command = "ulimit -v 12582912; exec \"$0\" map \"$1\" stay --isolation exclusive -c 50 -w 2 --values";
+    let output = assert_cmd::Command::new("sh")
+        .args(["-c", command, env!("CARGO_BIN_EXE_wasmpool")])
+        .arg(component(COUNTER))
+        .write_stdin("5\n".repeat(200))
+        .timeout(std::time::Duration::from_secs(120))
+        .output()
+        .expect("a shell");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && stderr.contains("200 calls: 200 done"), "{stderr}");
+}
+
+#[test]
 fn where_not_even_one_sandbox_has_room_the_remedy_is_named() {
     let (succeeded, stderr) = visit_within(3 << 20);
     assert!(!succeeded && stderr.contains("raise `ulimit -v`"), "{stderr}");

@@ -34,9 +34,10 @@ impl Artifact {
     #[expect(unsafe_code, reason = "compiled code cannot be checked, only its origin can: see SAFETY")]
     pub(crate) fn component_on(&self, engine: &Engine) -> wasmtime::Result<Component> {
         match self {
-            // SAFETY: the entry lies in a folder that only this user can write to, was written by
-            // `serialize` under a key of content and engine, had its checksum verified when the module was
-            // loaded, and is only ever replaced by renaming, so the mapped bytes do not change.
+            // SAFETY: the entry lies in a folder that only this user can write to, and under this name only ever
+            // comes what `serialize` returned for the same key of content and engine, whole, by renaming: when it
+            // was found there its checksum was verified, else this process or another of this user has just
+            // written it. The mapped bytes do not change, as an entry is replaced and never written to.
             Artifact::File(path) => unsafe { Component::deserialize_file(engine, path) },
             // SAFETY: the bytes came from `serialize` in this process and are immutable.
             Artifact::Memory(code) => unsafe { Component::deserialize(engine, code) },

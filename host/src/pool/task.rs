@@ -58,10 +58,11 @@ where
 
     /// Returns a handle whose calls go to the same sandbox as others of this `key`, while it lives.
     ///
-    /// Best effort: calls of one key wait for their worker even if another has nothing to do. They part when their
-    /// sandbox retires, when a call is run again alone, and sometimes when there are more than 16,384 keys in use;
-    /// with [`Isolation::Fresh`](crate::Isolation::Fresh) no two calls share a sandbox. Keys are compared by a 64-bit
-    /// hash, across all tasks of a module.
+    /// Best effort: calls of one key wait for each other where a sandbox takes one at a time, and for their worker
+    /// even if another has nothing to do. Keys share a sandbox where there are more of them than calls in flight. Calls
+    /// of one key part when their sandbox retires, when the call in front is withdrawn, when one is run again alone,
+    /// and sometimes when there are more than 16,384 keys in use; with [`Isolation::Fresh`](crate::Isolation::Fresh)
+    /// no two calls share a sandbox. Keys are compared by a 64-bit hash, across all tasks of a module.
     pub fn with_affinity(&self, key: impl Hash) -> Self {
         let mut hasher = DefaultHasher::new();
         key.hash(&mut hasher);
