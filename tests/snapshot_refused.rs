@@ -11,13 +11,18 @@ async fn a_function_that_leaves_files_open_runs_in_each_sandbox_instead() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("text"), "open").expect("a file");
     let grants = Grants::none().dir(folder.path(), "/data");
-    let (builder, told) = listened(SNAPSHOT, 1).await;
-    let builder = builder.snapshot_args(("open",)).snapshot_grants(grants.clone()).grants(grants.clone());
-    let pool = bounded("build", builder.build()).await.expect("it falls back");
+    let (listening, told) = listened(SNAPSHOT, 1).await;
+    let falling_back =
+        listening.snapshot_args(("open",)).snapshot_grants(grants.clone()).grants(grants.clone());
+    let pool = bounded("build", falling_back.build()).await.expect("it falls back");
     let seen = pool.task::<(), u32>("seen-by-init").expect("a task");
     assert_eq!(bounded("seen", seen.call(())).await.expect("a number"), 10, "it ran before #[init]");
     assert_eq!(loads(pool, &told).await, 2, "once for the snapshot and once in the sandbox");
     assert!(refused_with(&told).expect("it is told").contains("left files or streams open"));
+    // In a sandbox without the folder it would do something else.
+    let bare = builder(SNAPSHOT, 1, 1).await.snapshot_args(("open",)).snapshot_grants(grants.clone());
+    let error = bounded("build", bare.build()).await.err().expect("it does not fall back");
+    assert!(error.to_string().contains("grant that to sandboxes too"), "{error}");
     let builder = builder_required().await.snapshot_args(("open",)).snapshot_grants(grants);
     let error = bounded("build", builder.build()).await.err().expect("it is required");
     assert!(matches!(&error, PoolError::CannotSnapshot { .. }), "{error}");

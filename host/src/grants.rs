@@ -66,6 +66,12 @@ impl Grants {
         *self == Grants::default()
     }
 
+    /// Returns true if all that `others` grants is granted here, in the same way.
+    pub(crate) fn covers(&self, others: &Grants) -> bool {
+        others.dirs.iter().all(|dir| self.dirs.contains(dir))
+            && others.env.iter().all(|variable| self.env.contains(variable))
+    }
+
     pub(crate) fn dirs(&self) -> &[DirGrant] {
         &self.dirs
     }

@@ -131,10 +131,10 @@ impl ModuleSetting {
                 grants: self.grants.clone(),
             }),
             // In a sandbox the function would reach something else than in its own run, and do something else.
-            Err(Untaken::Refused(reason)) if !self.snapshot.grants.is_none() => {
+            Err(Untaken::Refused(reason)) if !self.grants.covers(&self.snapshot.grants) => {
                 let reason = format!(
                     "{reason}; {function} does not run in each sandbox instead, as it would not reach what is granted \
-                     to the snapshot: grant that to sandboxes, and nothing to the snapshot"
+                     to the snapshot: grant that to sandboxes too"
                 );
                 Err(self.cannot_snapshot(Untaken::Refused(reason)))
             }
