@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, SystemTime};
 
 use crate::command_support::{Ran, end_of, text_of, wasmpool};
@@ -16,7 +16,7 @@ fn run_with(cache: &Path) -> Ran {
     end_of(command.arg(component(SNAPSHOT)).args(CALL).env("WASMPOOL_CACHE_DIR", cache))
 }
 
-fn started_with(cache: &Path) -> std::process::Child {
+fn started_with(cache: &Path) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wasmpool"));
     command.arg("run").arg(component(SNAPSHOT)).args(CALL).env("WASMPOOL_CACHE_DIR", cache);
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts")
@@ -45,11 +45,15 @@ fn processes_that_race_for_an_empty_cache_all_get_it_right() {
 fn a_writer_that_was_killed_harms_nobody() {
     let folder = tempfile::tempdir().expect("a folder");
     let cache = folder.path().join("cache");
-    // Wherever each of them is by then, loading, compiling or writing, it does not get further.
-    for wait_ms in [0, 100, 300, 600, 1_000] {
+    // At once; when something is being written or has been; and when there is more than the module's code.
+    for files in 0..3 {
         let mut process = started_with(&cache);
-        std::thread::sleep(Duration::from_millis(wait_ms));
-        process.kill().expect("it is killed");
+        let has_ended = |process: &mut Child| process.try_wait().expect("a state").is_some();
+        while !has_ended(&mut process) && fs::read_dir(&cache).map_or(0, Iterator::count) < files {
+            std::thread::yield_now();
+        }
+        // It may have been faster, and then there is nothing to kill.
+        let _ = process.kill();
         process.wait().expect("it is gone");
     }
     run_with(&cache).exits(0).prints("49\n");

@@ -64,6 +64,22 @@ async fn calls_dropped_while_their_sandboxes_open_make_room_for_others() {
 }
 
 #[tokio::test]
+async fn a_sandbox_whose_call_was_dropped_while_it_opened_serves_the_next() {
+    let builder = builder(STATEFUL, 1, 4).await.isolation(Isolation::Exclusive).init_args(("ok", 300));
+    let pool = builder.build().await.expect("the guest opens");
+    let count_later = pool.task::<(u32,), u32>("count-later").expect("a task");
+    let first: Vec<_> = (0..4).map(|_| count_later.submit((LONG_MS,))).collect();
+    until("three more open", || pool.stats().sandboxes_opening == 3).await;
+    drop(first);
+    until("they are open", || pool.stats().sandboxes_opening == 0).await;
+    // The first one's call is in its sandbox for long; its place is taken by one more.
+    let calls = bounded("calls", join_all((0..4).map(|_| count_later.call((300,))))).await;
+    assert!(calls.iter().all(Result::is_ok));
+    assert_eq!(pool.stats().sandboxes_opened, 5);
+    pool.abort().await;
+}
+
+#[tokio::test]
 async fn sandboxes_that_one_module_keeps_do_not_keep_another_from_opening() {
     let counter = module(COUNTER).await;
     let pool = Pool::builder(counter.clone())

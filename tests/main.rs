@@ -12,6 +12,7 @@ mod capacity;
 mod ends;
 mod cancel;
 mod init;
+mod openings;
 mod isolation;
 mod recycling;
 mod departed;

@@ -74,7 +74,7 @@ async fn a_retiring_sandbox_finishes_its_calls_while_its_replacement_serves() {
         pool.task::<(), Visit>("visit").expect("a task"),
     );
     let mut events = pool.events();
-    let long = stay.submit((1_000,));
+    let long = stay.submit((5_000,));
     find_event(&mut events, "the start", |event| matches!(event, Event::AttemptStarted { .. }).then_some(()))
         .await;
     let second = bounded("a call", visit.call(())).await.expect("a visit");

@@ -33,7 +33,19 @@ async fn under_load_every_answer_is_of_one_or_the_other_and_then_only_of_the_new
     for isolation in [Isolation::Shared, Isolation::Exclusive, Isolation::Fresh] {
         let pool = pool(isolation, "hello").await;
         let version = pool.task::<(u32,), u32>("version").expect("a task");
-        let load: Vec<_> = (0..400).map(|call| version.submit((call % 30,))).collect();
+        // Each of these calls again and again until it hears of the new module.
+        let load: Vec<_> = (0..20)
+            .map(|ms| {
+                let version = version.clone();
+                tokio::spawn(async move {
+                    let mut answers = Vec::new();
+                    while !answers.contains(&2) {
+                        answers.push(version.call((ms,)).await.expect("an answer"));
+                    }
+                    answers
+                })
+            })
+            .collect();
         let mut events = pool.events();
         find_event(&mut events, "a call", |event| matches!(event, Event::CallEnded { .. }).then_some(()))
             .await;
@@ -48,9 +60,9 @@ async fn under_load_every_answer_is_of_one_or_the_other_and_then_only_of_the_new
             assert_eq!(call.expect("an answer"), 2, "{isolation:?}");
         }
         let answers = bounded("the load", join_all(load)).await;
-        let answers: Vec<_> = answers.into_iter().map(|answer| answer.expect("an answer")).collect();
+        let answers: Vec<_> = answers.into_iter().flat_map(|answers| answers.expect("no panic")).collect();
         assert!(answers.iter().all(|version| [1, 2].contains(version)));
-        assert!(answers.contains(&1) && answers.contains(&2), "{isolation:?}: it was replaced in the middle");
+        assert!(answers.contains(&1), "{isolation:?}: it was replaced in the middle");
         // The same settings hold, and the new module's own tasks are there.
         let greeting = pool.task::<(), String>("greeting").expect("a task");
         assert_eq!(bounded("a call", greeting.call(())).await.expect("a text"), "hello");
@@ -79,7 +91,7 @@ async fn it_waits_for_the_calls_of_the_old_module_but_nobody_else_does() {
     let pool = pool(Isolation::Shared, "hello").await;
     let mut events = pool.events();
     let version = pool.task::<(u32,), u32>("version").expect("a task");
-    let long = version.submit((2_000,));
+    let long = version.submit((4_000,));
     find_event(&mut events, "the start", |event| matches!(event, Event::AttemptStarted { .. }).then_some(()))
         .await;
     let waiting = pool.replace("app", version_2().await);

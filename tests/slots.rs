@@ -3,20 +3,21 @@
 
 use std::process::Command;
 
-use futures::future::join_all;
 use wasmpool::Isolation;
 
 use crate::guests::component;
-use crate::support::{COUNTER, bounded, builder};
+use crate::support::{COUNTER, bounded, builder, until};
 
 #[tokio::test]
 async fn more_sandboxes_than_slots_could_be_set_aside_for_are_opened_all_the_same() {
     let builder = builder(COUNTER, 1, 5_000).await.isolation(Isolation::Exclusive);
     let pool = builder.build().await.expect("the guest opens");
     let stay = pool.task::<(u32,), (u64, u32)>("stay").expect("a task");
-    let visits = bounded("all calls", join_all((0..300).map(|_| stay.call((300,))))).await;
-    assert!(visits.into_iter().all(|visit| visit.expect("a visit").1 == 1), "all stay at the same time");
-    pool.close().await;
+    let calls: Vec<_> = (0..300).map(|_| stay.submit((600_000,))).collect();
+    until("all stay at the same time", || pool.stats().calls_running == 300).await;
+    assert_eq!(pool.stats().sandboxes_opened, 300);
+    pool.abort().await;
+    drop(calls);
 }
 
 #[tokio::test]

@@ -5,13 +5,11 @@
 //! does is none of this room's business (`W`). There is no timer and no retry here.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
-use futures::task::AtomicWaker;
-
-use crate::call::{AttemptId, CallId, Company, WorkerId};
+use crate::bell::Bell;
+use crate::call::{AttemptId, Company, WorkerId};
 use crate::outcome::{Ending, Interruption};
 
 /// An attempt with the place for its answer.
@@ -20,7 +18,7 @@ pub(crate) struct Job<W: ?Sized> {
     /// Which of the pool's modules has the task.
     pub(crate) module: usize,
     pub(crate) company: Company,
-    /// Jobs of the same number go to the same worker.
+    /// Jobs of the same number go to the same worker, which seats them in the same sandbox.
     pub(crate) affinity: Option<u64>,
     pub(crate) work: Arc<W>,
     pub(crate) reply: Reply,
@@ -74,51 +72,6 @@ impl Drop for Reply {
         if let Some(desk) = self.desk.take() {
             desk.ended(Ending::Interrupted(Interruption::WorkerLost));
         }
-    }
-}
-
-/// How others get a worker's attention while it waits.
-#[derive(Default)]
-pub(crate) struct Bell {
-    waker: AtomicWaker,
-    stop: AtomicBool,
-    look_around: AtomicBool,
-    withdrawn: Mutex<Vec<CallId>>,
-}
-
-impl Bell {
-    /// Tells the worker that nobody awaits this call any more.
-    pub(crate) fn withdraw(&self, call: CallId) {
-        self.withdrawn.lock().expect("no holder of this lock panics").push(call);
-        self.waker.wake();
-    }
-
-    /// Tells the worker to drop everything and end.
-    pub(crate) fn stop(&self) {
-        self.stop.store(true, Ordering::Release);
-        self.waker.wake();
-    }
-
-    /// Tells the worker that a module has been replaced.
-    pub(crate) fn look_around(&self) {
-        self.look_around.store(true, Ordering::Release);
-        self.waker.wake();
-    }
-
-    /// Returns whether the worker was told to look around since the last time.
-    pub(crate) fn take_look_around(&self) -> bool {
-        // Read first, because it is asked at every turn and hardly ever so.
-        self.look_around.load(Ordering::Acquire) && self.look_around.swap(false, Ordering::AcqRel)
-    }
-
-    pub(crate) fn is_stopped(&self) -> bool {
-        self.stop.load(Ordering::Acquire)
-    }
-
-    /// Registers the worker to be woken, then returns the calls withdrawn since the last time.
-    pub(crate) fn listen(&self, cx: &Context<'_>) -> Vec<CallId> {
-        self.waker.register(cx.waker());
-        std::mem::take(&mut *self.withdrawn.lock().expect("no holder of this lock panics"))
     }
 }
 

@@ -127,7 +127,7 @@ pub enum RetireReason {
     Trapped,
     /// A call that nobody awaits held up the others.
     Stuck,
-    /// It held too many calls that nobody awaits.
+    /// It held too many calls that nobody awaits, or one of them computed on.
     Abandoned,
     /// It was made for one call, and that has ended.
     Used,
@@ -151,7 +151,7 @@ impl fmt::Display for RetireReason {
             RetireReason::Closed => "the pool ended",
             RetireReason::Trapped => "a call trapped",
             RetireReason::Stuck => "a call that nobody awaits held it up",
-            RetireReason::Abandoned => "it held too many calls that nobody awaits",
+            RetireReason::Abandoned => "calls that nobody awaits went on in it",
             RetireReason::Used => "it was made for one call",
             RetireReason::CallLimit => "it has served its number of calls",
             RetireReason::Age => "it has reached its age",

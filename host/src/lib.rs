@@ -16,9 +16,11 @@ mod lifespan;
 // JSON to component values and back.
 mod values;
 // Machinery.
+mod own_thread;
 mod module;
 mod tally;
 mod spans;
+mod bell;
 mod dispatch;
 mod sandbox;
 mod worker;

@@ -5,9 +5,8 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::thread;
 
-use futures::channel::oneshot;
+use crate::own_thread::{NoAnswer, on_own_thread};
 
 use super::artifact;
 use super::attributes;
@@ -97,7 +96,7 @@ impl ModuleLoader {
     /// Dropping the future does no harm; what was begun ends in the background.
     pub async fn load_file(&self, path: impl AsRef<Path>) -> Result<TaskModule, ModuleError> {
         let (loader, path) = (self.clone(), path.as_ref().to_owned());
-        on_own_thread(move || {
+        on_loading_thread(move || {
             let bytes = loader.read(&path)?;
             let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
             loader.load(bytes, stem)
@@ -114,7 +113,7 @@ impl ModuleLoader {
     /// Dropping the future does no harm; what was begun ends in the background.
     pub async fn load_bytes(&self, bytes: impl Into<Vec<u8>>) -> Result<TaskModule, ModuleError> {
         let (loader, bytes) = (self.clone(), bytes.into());
-        on_own_thread(move || loader.load(bytes, None)).await
+        on_loading_thread(move || loader.load(bytes, None)).await
     }
 
     fn read(&self, path: &Path) -> Result<Vec<u8>, ModuleError> {
@@ -176,17 +175,15 @@ fn expect_tasks(exports: tasks::Exports) -> Result<Vec<TaskInfo>, ModuleError> {
     }
 }
 
-async fn on_own_thread<T: Send + 'static>(
+async fn on_loading_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ModuleError> + Send + 'static,
 ) -> Result<T, ModuleError> {
-    let (answer, answered) = oneshot::channel();
-    thread::Builder::new()
-        .name("wasmpool-load".to_owned())
-        // Nobody waits for an answer whose future was dropped.
-        .spawn(move || drop(answer.send(work())))
-        .map_err(|source| ModuleError::NoThread { source })?;
-    // The sender goes without a word only if the thread unwinds.
-    answered.await.unwrap_or(Err(ModuleError::Panicked))
+    on_own_thread("wasmpool-load", work).await.unwrap_or_else(|no_answer| {
+        Err(match no_answer {
+            NoAnswer::NoThread(source) => ModuleError::NoThread { source },
+            NoAnswer::Panicked => ModuleError::Panicked,
+        })
+    })
 }
 
 #[cfg(test)]
@@ -486,7 +483,7 @@ mod tests {
         let loads: Vec<_> = (0..8)
             .map(|_| {
                 let dir = Arc::clone(&dir);
-                thread::spawn(move || crash(&load_cached(dir.path())))
+                std::thread::spawn(move || crash(&load_cached(dir.path())))
             })
             .collect();
         loads.into_iter().for_each(|load| drop(load.join().unwrap()));

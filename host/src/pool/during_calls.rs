@@ -33,7 +33,7 @@ impl PoolBuilder {
 
     /// Sets how many calls a sandbox serves before a new one takes its place. Default: no limit.
     ///
-    /// The number is never exceeded. From 20 calls on, sandboxes end a little earlier, see
+    /// The number is never exceeded. Above 10 calls sandboxes end a little earlier, see
     /// [`recycle_spread`](Self::recycle_spread). A sandbox that retires finishes its calls while its replacement serves.
     pub fn recycle_after(mut self, calls: u64) -> Self {
         self.staff.recycle_after = Some(calls);

@@ -12,6 +12,7 @@ use crate::event::{Event, Teller};
 use crate::grants::Grants;
 use crate::limits::Limits;
 use crate::module::{TaskInfo, TaskModule};
+use crate::own_thread::on_own_thread;
 use crate::sandbox::blueprint::{Blueprint, Foundation};
 use crate::sandbox::engine::PoolEngine;
 use crate::sandbox::forerunner::{Forerunner, Role};
@@ -93,7 +94,7 @@ impl ModuleSetting {
         let initializer = self.checked_initializer()?;
         expect_folders("grants", &self.grants)?;
         let foundation = match self.snapshot_run(limits, teller)? {
-            None => self.plain_foundation(engine, Vec::new())?,
+            None => self.plain_foundation(engine, Vec::new()).await?,
             Some(run) => self.snapshot_foundation(run, engine, teller).await?,
         };
         let forerunners = foundation.forerunners.into_iter().chain(initializer).collect();
@@ -101,16 +102,18 @@ impl ModuleSetting {
         Blueprint::draw(engine.engine(), foundation, limits.clone(), teller.clone())
     }
 
-    fn plain_foundation(
+    /// Maps the module's own code, which is compiled first if the cache was emptied since it was loaded.
+    async fn plain_foundation(
         &self,
         engine: &PoolEngine,
         forerunners: Vec<Forerunner>,
     ) -> Result<Foundation, PoolError> {
-        let component = self.module.component_on(engine.engine()).map_err(|error| {
-            let reason = with_causes(&error);
-            PoolError::CannotOpen { module: self.name.clone(), reason }
-        })?;
+        let cannot_open = |reason| PoolError::CannotOpen { module: self.name.clone(), reason };
         let (name, module) = (self.name.as_str().into(), self.module.clone());
+        let (engine, code) = (engine.engine().clone(), module.clone());
+        let component = on_own_thread("wasmpool-load", move || code.component_on(&engine)).await;
+        let component = component.map_err(|no_answer| cannot_open(no_answer.to_string()))?;
+        let component = component.map_err(|error| cannot_open(with_causes(&error)))?;
         Ok(Foundation { name, module, component, forerunners, grants: self.grants.clone() })
     }
 
@@ -145,7 +148,7 @@ impl ModuleSetting {
                 );
                 teller.tell(|| Event::SnapshotRefused { module: Arc::from(name.as_str()), reason });
                 let module = self.module.without_snapshot_function(function.task.name());
-                let plain = self.plain_foundation(engine, vec![function])?;
+                let plain = self.plain_foundation(engine, vec![function]).await?;
                 Ok(Foundation { module, ..plain })
             }
             Err(untaken) => Err(self.cannot_snapshot(untaken)),

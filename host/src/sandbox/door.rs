@@ -1,37 +1,23 @@
 //! Where a worker and the loop of one of its sandboxes meet. Both live on one thread.
 //!
 //! The worker lets jobs in and says when no more will come; the loop takes in as many at once as the sandbox may run.
-//! What a worker must know of its doors without looking at each of them, they note in its [`Lobby`].
+//! What a worker must know of its doors without looking at each of them, they note in its lobby.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
-use crate::call::{CallId, WorkerId};
-use crate::dispatch::Bell;
+use crate::call::CallId;
 use crate::event::RetireReason;
 use crate::lifespan::Lifespan;
 use crate::sandbox::blueprint::Blueprint;
 use crate::sandbox::invoke::Job;
-use crate::sandbox::lobby::{DoorId, Lobby};
+use crate::sandbox::lobby::Place;
 use crate::sandbox::state::MemoryMeter;
 use crate::tally::sandboxes::CountedSandbox;
-
-/// How long the calls of a closed sandbox may go on beside one that nobody awaits and that may hold them up.
-const DRAIN_LIMIT: Duration = Duration::from_secs(10);
-
-/// Who a door belongs to.
-pub(crate) struct Place {
-    pub(crate) id: DoorId,
-    pub(crate) module: usize,
-    pub(crate) worker: WorkerId,
-    pub(crate) bell: Arc<Bell>,
-    pub(crate) lobby: Rc<Lobby>,
-}
 
 /// Where a worker and the loop of one of its sandboxes meet.
 pub(crate) struct Door {
@@ -67,7 +53,7 @@ pub(crate) struct Door {
     /// Of the loop, which does not come by while guest code holds the whole store.
     waker: RefCell<Option<Waker>>,
     /// Of whoever waits outside for the sandbox to be done.
-    outside_waker: RefCell<Option<Waker>>,
+    pub(super) outside_waker: RefCell<Option<Waker>>,
 }
 
 impl Door {
@@ -138,6 +124,11 @@ impl Door {
         if !self.no_longer_awaited(call) {
             self.abandoned.set(self.abandoned.get().saturating_sub(1));
         }
+        self.note_if_changed();
+    }
+
+    /// Tells the worker if another call may come in, or none any more.
+    fn note_if_changed(&self) {
         if (self.capacity == 1 && self.is_empty()) || self.is_too_large() {
             self.place.lobby.note_changed(self.place.id);
         }
@@ -150,12 +141,13 @@ impl Door {
         }
         self.call_the_loop();
         let mut waiting = self.waiting.borrow_mut();
-        if let Some(place) = waiting.iter().position(|job| job.attempt.call == call) {
-            self.admitted.set(self.admitted.get() - 1);
-            return waiting.remove(place);
-        }
-        self.abandoned.set(self.abandoned.get() + 1);
-        None
+        let Some(place) = waiting.iter().position(|job| job.attempt.call == call) else {
+            self.abandoned.set(self.abandoned.get() + 1);
+            return None;
+        };
+        self.admitted.set(self.admitted.get() - 1);
+        self.note_if_changed();
+        waiting.remove(place)
     }
 
     fn no_longer_awaited(&self, call: CallId) -> bool {
@@ -173,13 +165,17 @@ impl Door {
         self.abandoned.get()
     }
 
+    pub(crate) fn awaited(&self) -> usize {
+        self.awaited.get()
+    }
+
     pub(crate) fn served(&self) -> u64 {
         self.served.get()
     }
 
     /// Returns true if nobody is inside or waiting.
     pub(crate) fn is_empty(&self) -> bool {
-        (self.awaited.get() == 0) && self.abandoned.get() == 0
+        self.awaited.get() == 0 && self.abandoned.get() == 0
     }
 
     pub(crate) fn note_open(&self) {
@@ -204,13 +200,10 @@ impl Door {
 
     /// Returns why the sandbox has done enough, if it has.
     pub(crate) fn wear(&self, now: Instant) -> Option<RetireReason> {
-        let age = self.open_since.get().map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
-        let is_open_and_idle = self.is_open() && (self.awaited.get() == 0);
-        let idle = if is_open_and_idle {
-            now.saturating_duration_since(self.idle_since.get())
-        } else {
-            Duration::ZERO
-        };
+        let since =
+            |then: Option<Instant>| then.map_or(Duration::ZERO, |then| now.saturating_duration_since(then));
+        let is_idle = self.is_open() && self.awaited.get() == 0;
+        let (age, idle) = (since(self.open_since.get()), since(is_idle.then(|| self.idle_since.get())));
         self.lifespan.wear(self.admitted.get(), self.memory.bytes(), age, idle)
     }
 
@@ -242,37 +235,7 @@ impl Door {
 
     /// Returns true if it is closed and nobody awaits anything from in here.
     pub(crate) fn is_done(&self) -> bool {
-        self.closing.get().is_some() && (self.awaited.get() == 0)
-    }
-
-    /// Returns true if it is closed with a call inside that nobody awaits and that may hold up the others.
-    fn may_be_held_up(&self) -> bool {
-        self.closing.get().is_some() && self.abandoned.get() > 0 && !self.loop_came_by()
-    }
-
-    /// Waits outside until nobody needs the sandbox any more, whatever its guest code is doing; or, once it is closed
-    /// and a call in it that nobody awaits holds up the others, until they have had `DRAIN_LIMIT` to end.
-    pub(crate) async fn given_up(&self) {
-        while !self.is_done() {
-            poll_fn(|cx| self.poll_outside(cx, self.is_done() || self.may_be_held_up())).await;
-            let relieved = poll_fn(|cx| self.poll_outside(cx, self.is_done() || !self.may_be_held_up()));
-            if tokio::time::timeout(DRAIN_LIMIT, relieved).await.is_err() {
-                return;
-            }
-        }
-    }
-
-    /// Waits until nobody needs the sandbox any more.
-    pub(crate) async fn done(&self) {
-        poll_fn(|cx| self.poll_outside(cx, self.is_done())).await;
-    }
-
-    fn poll_outside(&self, cx: &Context<'_>, is_over: bool) -> Poll<()> {
-        if is_over {
-            return Poll::Ready(());
-        }
-        *self.outside_waker.borrow_mut() = Some(cx.waker().clone());
-        Poll::Pending
+        self.closing.get().is_some() && self.awaited.get() == 0
     }
 
     /// Returns false if the loop has not come by since it was called: either the sandbox is not open yet, or

@@ -83,7 +83,7 @@ pub(crate) fn why_not_instantiated(store: &mut Store<SandboxState>, error: &wasm
 }
 
 /// Says how `what` trapped, with the guest's own panic message.
-pub(crate) fn how_it_trapped(store: &mut Store<SandboxState>, what: &str, error: &wasmtime::Error) -> String {
+fn how_it_trapped(store: &mut Store<SandboxState>, what: &str, error: &wasmtime::Error) -> String {
     let tail = store.data_mut().output.finish(None);
     format!("{what} trapped: {}", trap_report(error, &tail))
 }

@@ -2,8 +2,11 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
 
-use crate::call::CallId;
+use crate::bell::Bell;
+use crate::call::{CallId, WorkerId};
 
 /// One sandbox of a worker, in the order of their openings.
 pub(crate) type DoorId = u64;
@@ -68,4 +71,18 @@ impl Lobby {
     pub(crate) fn take_changed(&self) -> Vec<DoorId> {
         std::mem::take(&mut *self.changed.borrow_mut())
     }
+
+    /// Forgets a door that is gone, and all who were at it.
+    pub(crate) fn forget(&self, door: DoorId) {
+        self.awaited.borrow_mut().retain(|_, there| *there != door);
+    }
+}
+
+/// Who a door belongs to.
+pub(crate) struct Place {
+    pub(crate) id: DoorId,
+    pub(crate) module: usize,
+    pub(crate) worker: WorkerId,
+    pub(crate) bell: Arc<Bell>,
+    pub(crate) lobby: Rc<Lobby>,
 }

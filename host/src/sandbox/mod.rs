@@ -17,4 +17,5 @@ pub(crate) mod snapshot;
 pub(crate) mod prepare;
 pub(crate) mod lobby;
 pub(crate) mod door;
+mod given_up;
 pub(crate) mod serve;

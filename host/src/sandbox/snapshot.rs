@@ -6,7 +6,6 @@
 //! What a module is refused for is what that library cannot record: see [`Untaken::Refused`].
 
 use std::path::PathBuf;
-use std::thread;
 
 use futures::FutureExt;
 use tokio::runtime::Builder;
@@ -20,8 +19,9 @@ use crate::event::Teller;
 use crate::grants::Grants;
 use crate::limits::Limits;
 use crate::module::{SnapshotShelf, TaskModule};
+use crate::own_thread::on_own_thread;
 use crate::sandbox::engine::PoolEngine;
-use crate::sandbox::forerunner::{Forerunner, how_it_trapped};
+use crate::sandbox::forerunner::{Forerunner, why_not_instantiated};
 use crate::sandbox::imports::{linker, refuse_secure_random};
 use crate::sandbox::state::{Pulse, SandboxState, on_epoch};
 use crate::sandbox::wasi::{ClockUse, context_with};
@@ -60,7 +60,7 @@ impl SnapshotRun {
     /// # Errors
     /// [`Untaken`] says whether the module or its function is to blame.
     pub(crate) async fn code(self, engine: Engine, cache_dir: Option<PathBuf>) -> Result<Component, Untaken> {
-        on_own_thread(move |unwanted| {
+        on_snapshot_thread(move |unwanted| {
             let dir = cache_dir.as_deref().filter(|_| self.grants.is_none());
             let name = self.function.task.name();
             let shelf = SnapshotShelf::open(dir, &self.module, name, &self.args_text, &engine);
@@ -78,7 +78,7 @@ impl SnapshotRun {
     /// # Errors
     /// As [`code`](Self::code).
     pub(crate) async fn component(self) -> Result<Vec<u8>, Untaken> {
-        on_own_thread(move |unwanted| self.take(unwanted).map(|taken| taken.bytes)).await
+        on_snapshot_thread(move |unwanted| self.take(unwanted).map(|taken| taken.bytes)).await
     }
 
     /// Takes the snapshot; blocks. Ends early when `unwanted` does.
@@ -152,7 +152,7 @@ async fn instantiate(store: &mut Store<SandboxState>, component: &Component) -> 
     let mut linker = linker(component.engine()).map_err(|error| format!("{error:#}"))?;
     refuse_secure_random(&mut linker).map_err(|error| format!("{error:#}"))?;
     let instantiated = linker.instantiate_async(&mut *store, component).await;
-    instantiated.map_err(|error| how_it_trapped(store, "the module's start", &error))
+    instantiated.map_err(|error| why_not_instantiated(store, &error))
 }
 
 /// Returns true if a core module in a component exports this name. Then the component goes on exporting it too:
@@ -169,20 +169,12 @@ fn refused(error: &wasmtime::Error) -> Untaken {
 }
 
 /// Does `work` on a thread of its own. What it is given ends when nobody waits for the answer any more.
-async fn on_own_thread<T: Send + 'static>(
+async fn on_snapshot_thread<T: Send + 'static>(
     work: impl FnOnce(oneshot::Receiver<()>) -> Result<T, Untaken> + Send + 'static,
 ) -> Result<T, Untaken> {
-    let (answer, answered) = oneshot::channel();
-    let (wanted, unwanted) = oneshot::channel();
-    let spawned = thread::Builder::new()
-        .name("wasmpool-snapshot".to_owned())
-        // Nobody waits for an answer whose future was dropped.
-        .spawn(move || drop(answer.send(work(unwanted))));
-    spawned.map_err(|error| Untaken::Failed(format!("the system gives no thread: {error}")))?;
-    let answer = answered.await;
-    drop(wanted);
-    // The sender goes without a word only if the thread unwinds.
-    answer.unwrap_or_else(|_| Err(Untaken::Refused("the host panicked over it".to_owned())))
+    let (_wanted, unwanted) = oneshot::channel();
+    let answer = on_own_thread("wasmpool-snapshot", move || work(unwanted)).await;
+    answer.unwrap_or_else(|no_answer| Err(Untaken::Refused(no_answer.to_string())))
 }
 
 /// Writes the state of an instance into a component.

@@ -4,9 +4,9 @@
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use tokio::runtime::Builder;
-use tokio::sync::oneshot;
 use wasmtime::component::{ComponentExportIndex, ComponentNamedList, Lift, Lower};
 
+use crate::own_thread::on_own_thread;
 use crate::sandbox::blueprint::{Blueprint, Sandbox};
 use crate::sandbox::engine::Slot;
 use crate::sandbox::state::Pulse;
@@ -24,20 +24,19 @@ impl Blueprint {
     /// # Errors
     /// What the engine or the initializer said.
     pub(crate) async fn try_opening(self: Arc<Self>, slot: Slot) -> Result<(), String> {
-        let (answer, answered) = oneshot::channel();
         let open = move || {
             let runtime =
                 Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
             let opened = runtime.block_on(self.open(Pulse::new(|| false), Arc::default()));
+            // A guest's unfinished file operation must not hold up the end.
             runtime.shutdown_background();
             let opened = opened.map(drop).map_err(|unopened| unopened.reason);
+            // Free only now that the sandbox is gone.
             drop(slot);
             opened
         };
-        let thread = std::thread::Builder::new().name("wasmpool-open".to_owned());
-        // Nobody waits for an answer whose future was dropped.
-        thread.spawn(move || drop(answer.send(open()))).map_err(|error| error.to_string())?;
-        answered.await.unwrap_or_else(|_| Err("the host panicked".to_owned()))
+        let opened = on_own_thread("wasmpool-open", open).await;
+        opened.unwrap_or_else(|no_answer| Err(no_answer.to_string()))
     }
 
     /// Opens a sandbox without initializing it, to compare types with. Waits for that on a thread of its own,

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use crate::bell::Bell;
 use crate::call::{AttemptId, CallId, Company, WorkerId};
-use crate::dispatch::{Bell, Desk, Reply};
+use crate::dispatch::{Desk, Reply};
 use crate::event::{Event, Teller};
 use crate::lifespan::{self, Rerun};
 use crate::outcome::{Ending, Failure, Interruption};

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
+use crate::bell::Bell;
 use crate::call::Company;
-use crate::dispatch::Bell;
 use crate::outcome::{Failure, Parcel};
 use crate::spans::{AttemptSpan, CallSpan};
 use crate::tally::calls::CountedAttempt;

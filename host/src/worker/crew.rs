@@ -26,7 +26,12 @@ struct State {
     alive: Option<mpsc::Sender<()>>,
     /// For how many ticks jobs have been waiting while no worker was without work.
     short_handed_ticks: u32,
+    /// For how many ticks the system is not asked for one more thread, after it gave none.
+    ticks_without_asking: u32,
 }
+
+/// Five seconds.
+const TICKS_WITHOUT_ASKING: u32 = 500;
 
 impl Crew {
     /// Starts the permanent workers, the first of which opens a sandbox of each module at once, and has more started
@@ -44,6 +49,7 @@ impl Crew {
             threads: Vec::with_capacity(staffing.most),
             alive: Some(alive.clone()),
             short_handed_ticks: 0,
+            ticks_without_asking: 0,
         };
         let crew =
             Arc::new(Crew { shop, state: Mutex::new(state), all_ended: tokio::sync::Mutex::new(all_ended) });
@@ -69,8 +75,9 @@ impl Crew {
     fn look_for_work(&self) {
         let is_short_handed = self.shop.queue.is_short_handed();
         let mut state = self.state();
+        state.ticks_without_asking = state.ticks_without_asking.saturating_sub(1);
         state.short_handed_ticks = if is_short_handed { state.short_handed_ticks + 1 } else { 0 };
-        if !lifespan::wants_worker(state.short_handed_ticks) {
+        if !lifespan::wants_worker(state.short_handed_ticks) || state.ticks_without_asking > 0 {
             return;
         }
         state.short_handed_ticks = 0;
@@ -78,7 +85,10 @@ impl Crew {
         let Some(place) = state.free_place(self.shop.staffing.most) else { return };
         match WorkerThread::start(WorkerId(place), self.shop.clone(), Vec::new(), alive) {
             Ok(thread) => state.threads[place] = Some(thread),
-            Err(error) => tracing::warn!("the system gives no thread for one more worker: {error}"),
+            Err(error) => {
+                tracing::warn!("the system gives no thread for one more worker: {error}");
+                state.ticks_without_asking = TICKS_WITHOUT_ASKING;
+            }
         }
     }
 

@@ -17,16 +17,16 @@ use crate::worker::workshop::Workshop;
 pub(crate) type FirstOpening = oneshot::Sender<Result<(), String>>;
 
 /// Counts a sandbox for which other calls of its worker have to wait, until it is open.
-pub(crate) struct Awaited(Rc<Cell<usize>>);
+pub(crate) struct SharedOpening(Rc<Cell<usize>>);
 
-impl Awaited {
+impl SharedOpening {
     pub(crate) fn count(opening: &Rc<Cell<usize>>) -> Self {
         opening.set(opening.get() + 1);
-        Awaited(opening.clone())
+        SharedOpening(opening.clone())
     }
 }
 
-impl Drop for Awaited {
+impl Drop for SharedOpening {
     fn drop(&mut self) {
         self.0.set(self.0.get() - 1);
     }
@@ -53,7 +53,7 @@ pub(crate) async fn live(
     shop: Arc<Workshop>,
     door: Rc<Door>,
     pulse: Arc<Pulse>,
-    awaited: Option<Awaited>,
+    shared: Option<SharedOpening>,
     first: Option<FirstOpening>,
 ) -> Ended {
     let opening = async {
@@ -68,7 +68,7 @@ pub(crate) async fn live(
     };
     // The slot is free again only when the sandbox is gone, which is declared later and dropped earlier.
     let Some((_slot, begun, opened)) = opened else { return Ended { door, how: End::Unneeded } };
-    drop(awaited);
+    drop(shared);
     if opened.is_ok() {
         door.note_open();
         shop.modules[door.place.module].note_opened();

@@ -9,5 +9,6 @@ pub(crate) mod life;
 pub(crate) mod shelf;
 pub(crate) mod serve;
 mod care;
+mod watch;
 pub(crate) mod thread;
 pub(crate) mod crew;

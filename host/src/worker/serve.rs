@@ -15,8 +15,8 @@ use futures::future::LocalBoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
 use tokio::time::Sleep;
 
+use crate::bell::Bell;
 use crate::call::{CallId, Company, WorkerId};
-use crate::dispatch::Bell;
 use crate::event::RetireReason;
 use crate::sandbox::door::Door;
 use crate::sandbox::invoke::Job;
@@ -44,6 +44,7 @@ pub(crate) struct Worker {
     pub(super) round: Rc<Cell<u64>>,
     /// When to look for sandboxes that are too old or were idle for too long.
     pub(super) alarm: Option<Pin<Box<Sleep>>>,
+    /// When it had a call the last time; kept by those who leave when they have had none for long.
     pub(super) had_work_at: Instant,
     /// How many calls it keeps in flight: fewer than it might where the system had no room for more sandboxes.
     pub(super) concurrency: usize,
@@ -138,6 +139,7 @@ impl Worker {
         if !withdrawn.is_empty() {
             return Poll::Ready(Step::Withdrawn(withdrawn));
         }
+        self.note_work();
         self.pulse.take_busy();
         self.round.set(self.round.get() + 1);
         // This runs guest code, until all of it waits for something or the epoch asks for a pause.
@@ -162,6 +164,13 @@ impl Worker {
         }
     }
 
+    /// Notes that there is a call, whose end may be in this turn.
+    fn note_work(&mut self) {
+        if !self.shop.staffing.is_permanent(self.id) && self.lobby.awaited() > 0 {
+            self.had_work_at = Instant::now();
+        }
+    }
+
     /// Returns true if it can take no more calls at present.
     fn has_no_room(&self) -> bool {
         self.lobby.awaited() >= self.concurrency || self.rests_until.is_some()
@@ -169,9 +178,6 @@ impl Worker {
 
     fn seat(&mut self, job: Job) {
         let (module, affinity) = (job.module, job.affinity);
-        if !self.shop.staffing.is_permanent(self.id) {
-            self.had_work_at = Instant::now();
-        }
         if !job.reply.seated(&self.bell) {
             return;
         }

@@ -9,8 +9,8 @@ use std::thread::JoinHandle;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
 
+use crate::bell::Bell;
 use crate::call::WorkerId;
-use crate::dispatch::Bell;
 use crate::event::Event;
 use crate::worker::life::FirstOpening;
 use crate::worker::serve::Worker;

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::io::Write;
 use std::time::Duration;
 
 use wasmpool_guest::{Context, Error, bail, tasks, time};
@@ -30,7 +31,8 @@ mod snapshot {
 
     /// Makes the table and says `loading`. `mode` says how: `table` fills 8 MB; `small` nearly nothing; `files` reads
     /// `/data/text`; `env` takes the environment; `clock` asks what time it is; `sleep` waits a little first; `open`
-    /// keeps a file open; `err`, `panic`, `hang`, `wait`, `spin` and `random` end badly.
+    /// keeps a file open; `open until third` does so too, and fails from the third run on, as a file in `/data` counts;
+    /// `err`, `panic`, `hang`, `wait`, `spin` and `random` end badly.
     #[snapshot]
     pub async fn load(mode: String) -> Result<Table, Error> {
         println!("loading");
@@ -53,6 +55,14 @@ mod snapshot {
             "env" => table.seen = std::env::vars().map(|(key, value)| format!("{key}={value}")).collect(),
             "clock" => table.text = format!("{:?}", std::time::SystemTime::now()),
             "sleep" => time::sleep(Duration::from_millis(5)).await,
+            "open until third" => {
+                let mut counted = std::fs::OpenOptions::new().append(true).create(true).open("/data/runs")?;
+                counted.write_all(b".")?;
+                if counted.metadata()?.len() >= 3 {
+                    bail!("no third table");
+                }
+                std::mem::forget(counted);
+            }
             "open" => std::mem::forget(std::fs::File::open("/data/text").context("no text")?),
             "err" => Err(Error::msg("no such table").context("cannot load"))?,
             "panic" => panic!("the load panics on purpose"),

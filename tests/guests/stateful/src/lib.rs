@@ -1,12 +1,29 @@
 //! An initializer with every way to end, and tasks that borrow what it made.
 
 use std::cell::Cell;
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use wasmpool_guest::{Error, bail, tasks, time};
 
 fn unix_ms() -> u128 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_millis())
+}
+
+/// Returns what a mode means for this opening.
+fn mode_now(mode: &str) -> Result<String, Error> {
+    let Some((when, mode_then)) = mode.split_once(' ').filter(|(when, _)| !when.starts_with("until")) else {
+        return Ok(mode.to_owned());
+    };
+    let mut counted = OpenOptions::new().append(true).create(true).open("/count/openings")?;
+    counted.write_all(b".")?;
+    let opening = counted.metadata()?.len();
+    let is_then = match when.strip_suffix("..") {
+        Some(first) => opening >= first.parse::<u64>()?,
+        None => opening == when.parse::<u64>()?,
+    };
+    Ok(if is_then { mode_then } else { "ok" }.to_owned())
 }
 
 /// A session opened once per sandbox.
@@ -21,10 +38,12 @@ mod stateful {
     }
 
     /// Opens the session after `ms` milliseconds. `mode` says how that ends: `ok`, `err`, `panic`, `hang`, `spin`, or
-    /// `until MS`: well before that many milliseconds of Unix time, then with an error.
+    /// `until MS`: well before that many milliseconds of Unix time, then with an error. `3 MODE` is that mode for the
+    /// third opening, as a file in `/count` counts them, and `3.. MODE` from the third on; others are `ok`.
     #[init]
     pub async fn open(mode: String, ms: u32) -> Result<Session, Error> {
         time::sleep(Duration::from_millis(ms.into())).await;
+        let mode = mode_now(&mode)?;
         match mode.as_str() {
             "ok" => Ok(Session { mode, calls: Cell::new(0) }),
             "panic" => panic!("the session panics on purpose"),
