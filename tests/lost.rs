@@ -40,7 +40,7 @@ async fn a_call_that_kills_every_worker_ends_and_the_pool_goes_on() {
     let events = pool.events();
     let echo = pool.task::<(User,), User>("echo-user").expect("a task");
     let failure = failure_of(bounded("the call", echo.call((User::that_panics("Always", u32::MAX),))).await);
-    let Failure::Interrupted { reason } = failure else { panic!("{failure}") };
+    let Failure::Interrupted { reason, .. } = failure else { panic!("{failure}") };
     assert_eq!(reason, "the worker was lost");
     let user = bounded("another", echo.call((User::called("Never"),))).await.expect("an echo");
     assert_eq!(user.name, "Never");

@@ -32,6 +32,8 @@ pub(crate) trait Desk: Send + Sync {
     fn begun(&self, worker: WorkerId, bell: &Arc<Bell>) -> bool;
     /// Returns true while somebody awaits the call.
     fn is_awaited(&self) -> bool;
+    /// Notes that the attempt may have changed something outside its sandbox.
+    fn had_effect(&self);
     /// Hears how the attempt ended.
     fn ended(self: Arc<Self>, ending: Ending);
 }
@@ -60,6 +62,13 @@ impl Reply {
     /// Notes that the attempt waits for its sandbox; false if nobody awaits it, so that it need not.
     pub(crate) fn seated(&self, bell: &Arc<Bell>) -> bool {
         self.desk.as_ref().is_some_and(|desk| desk.seated(bell))
+    }
+
+    /// Notes that the attempt may have changed something outside its sandbox.
+    pub(crate) fn note_effect(&self) {
+        if let Some(desk) = &self.desk {
+            desk.had_effect();
+        }
     }
 
     pub(crate) fn is_awaited(&self) -> bool {

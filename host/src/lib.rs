@@ -37,7 +37,9 @@ pub use crate::module::{
     ModuleError, ModuleLoader, ParamInfo, RetryAttribute, TaskInfo, TaskKind, TaskModule, TimeoutAttribute,
     TypeDefinition, default_cache_dir,
 };
-pub use crate::outcome::{CallReport, Failure, Outcome, TaskError, Trap};
+pub use crate::outcome::{
+    CallReport, Denial, Failure, OutOfMemory, Outcome, Oversized, Stage, TaskError, TimedOut, TooLarge, Trap,
+};
 pub use crate::pool::Pool;
 pub use crate::pool::builder::PoolBuilder;
 pub use crate::pool::handle::CallHandle;

@@ -14,11 +14,26 @@ pub enum Failure {
     /// The guest trapped: it panicked, ran into a wall of its sandbox, or exited.
     #[error("trapped: {0}")]
     Trapped(Trap),
-    /// The call lost its sandbox or its worker through no fault of its own, more often than it is run again.
+    /// The call did not end in its time.
+    #[error("timed out: {0}")]
+    TimedOut(TimedOut),
+    /// The guest wanted more memory than a sandbox may have.
+    #[error("out of memory: {0}")]
+    OutOfMemory(OutOfMemory),
+    /// The arguments or the answer are larger than they may be.
+    #[error("too large: {0}")]
+    TooLarge(TooLarge),
+    /// The guest asked for something that was not granted, and failed for want of it.
+    #[error("denied: {0}")]
+    Denied(Denial),
+    /// The call lost its sandbox or its worker through no fault of its own, and is not run again.
     #[error("interrupted: {reason}")]
     Interrupted {
         /// What took the sandbox away the last time.
         reason: String,
+        /// Whether the lost attempt may have changed something outside its sandbox, so that running it again could
+        /// change it twice.
+        effects: bool,
     },
     /// The caller withdrew the call, or the pool was aborted.
     #[error("cancelled")]
@@ -35,11 +50,15 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// Returns the kind as records and events name it: `trapped`, `interrupted`, `cancelled`, `not-started`
-    /// or `bad-input`.
+    /// Returns the kind as records and events name it: `trapped`, `timed-out`, `out-of-memory`, `too-large`, `denied`,
+    /// `interrupted`, `cancelled`, `not-started` or `bad-input`.
     pub fn kind(&self) -> &'static str {
         match self {
             Failure::Trapped(_) => "trapped",
+            Failure::TimedOut(_) => "timed-out",
+            Failure::OutOfMemory(_) => "out-of-memory",
+            Failure::TooLarge(_) => "too-large",
+            Failure::Denied(_) => "denied",
             Failure::Interrupted { .. } => "interrupted",
             Failure::Cancelled => "cancelled",
             Failure::NotStarted { .. } => "not-started",
@@ -50,8 +69,12 @@ impl Failure {
     /// Returns what happened, without the kind.
     pub fn message(&self) -> String {
         match self {
-            Failure::Trapped(trap) => trap.message.clone(),
-            Failure::Interrupted { reason } | Failure::NotStarted { reason } => reason.clone(),
+            Failure::Trapped(trap) => trap.to_string(),
+            Failure::TimedOut(timed_out) => timed_out.to_string(),
+            Failure::OutOfMemory(out_of_memory) => out_of_memory.to_string(),
+            Failure::TooLarge(too_large) => too_large.to_string(),
+            Failure::Denied(denial) => denial.to_string(),
+            Failure::Interrupted { reason, .. } | Failure::NotStarted { reason } => reason.clone(),
             Failure::Cancelled => "withdrawn before it ended".to_owned(),
             Failure::BadInput(problem) => problem.clone(),
         }
@@ -67,6 +90,120 @@ pub struct Trap {
     pub message: String,
     /// The guest's frames, innermost first: `name at file:line:column`.
     pub backtrace: Vec<String>,
+}
+
+/// What a call was doing when its time was over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Stage {
+    /// An attempt waited for a worker and a sandbox.
+    Queued,
+    /// An attempt ran.
+    Running,
+}
+
+/// A call that did not end in its time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TimedOut {
+    /// What it was doing.
+    pub stage: Stage,
+    /// Which limit it hit, as the builder names it: `attempt_timeout`, `queue_timeout` or `deadline`.
+    pub limit: &'static str,
+    /// How long that is.
+    pub time: Duration,
+}
+
+impl fmt::Display for TimedOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time = self.time;
+        match (self.limit, self.stage) {
+            ("deadline", Stage::Queued) => write!(f, "not done {time:?} after its submission, and waiting"),
+            ("deadline", Stage::Running) => write!(f, "not done {time:?} after its submission, and running"),
+            (_, Stage::Queued) => write!(f, "waited {time:?} for a worker"),
+            (_, Stage::Running) => write!(f, "ran {time:?} without an end"),
+        }
+    }
+}
+
+/// A guest that wanted more memory than a sandbox may have.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the guest wanted {wanted} {unit}, and a sandbox may have {limit}; raise {remedy}")]
+#[non_exhaustive]
+pub struct OutOfMemory {
+    /// How much all its memories, or tables, would have had together.
+    pub wanted: usize,
+    /// How much they may have.
+    pub limit: usize,
+    /// What is counted: `bytes of memory` or `elements of tables`.
+    pub unit: &'static str,
+    /// The limit to raise, and its flag.
+    pub remedy: &'static str,
+}
+
+/// Arguments or an answer that are larger than they may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TooLarge {
+    /// What is too large.
+    pub what: Oversized,
+    /// How large it is, in bytes, if that is known.
+    pub bytes: Option<usize>,
+    /// How large it may be, in bytes.
+    pub limit_bytes: usize,
+}
+
+/// What may be too large.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Oversized {
+    /// The arguments of a call.
+    Arguments,
+    /// What the guest handed to the host: its answer, or an argument of an import.
+    Answer,
+}
+
+impl fmt::Display for TooLarge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (what, remedy) = match self.what {
+            Oversized::Arguments => ("the arguments are", "Limits::arguments_bytes (--max-arguments)"),
+            Oversized::Answer => ("the answer is", "Limits::answer_bytes (--max-answer)"),
+        };
+        match self.bytes {
+            Some(bytes) => write!(f, "{what} {bytes} bytes, more than {}", self.limit_bytes)?,
+            None => write!(f, "{what} more than {} bytes", self.limit_bytes)?,
+        }
+        write!(f, "; raise {remedy}")
+    }
+}
+
+/// Something that a guest asked for and that was not granted.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Denial {
+    /// What the guest asked for: `HTTP requests to http://127.0.0.1:8080`.
+    pub wanted: String,
+    /// The flag that grants it: `--http http://127.0.0.1:8080`.
+    pub flag: String,
+    /// What the task said about it in the end, if anything.
+    pub said: Option<String>,
+}
+
+impl Denial {
+    /// Notes that `wanted` was asked for, which `flag` would grant.
+    pub(crate) fn of(wanted: impl Into<String>, flag: impl Into<String>) -> Self {
+        Denial { wanted: wanted.into(), flag: flag.into(), said: None }
+    }
+}
+
+impl fmt::Display for Denial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "not granted: {}; grant it with `{}`", self.wanted, self.flag)?;
+        match &self.said {
+            Some(said) => write!(f, " (the task says: {said})"),
+            None => Ok(()),
+        }
+    }
 }
 
 impl fmt::Display for Trap {

@@ -1,6 +1,6 @@
 //! What a sandbox may import: WASI 0.2 and 0.3 with nothing granted, and `wasmpool:host` (guest/wit).
 
-use wasmtime::component::{Access, HasSelf, Linker, Resource};
+use wasmtime::component::{Access, GuestTaskId, HasSelf, Linker, Resource};
 use wasmtime::{AsContextMut, Engine, StoreContextMut};
 use wasmtime_wasi::WasiView;
 use wasmtime_wasi::p2::DynOutputStream;
@@ -90,8 +90,16 @@ fn attribute_output(linker: &mut Linker<SandboxState>) -> wasmtime::Result<()> {
     Ok(())
 }
 
+/// Returns the root of the guest task that calls an import. Only at its entry, before anything is awaited; `None` if
+/// the engine does not know, as in an initializer.
+pub(crate) fn asking_task(
+    store: &mut StoreContextMut<'_, SandboxState>,
+) -> wasmtime::Result<Option<GuestTaskId>> {
+    Ok(store.async_call_stack()?.last())
+}
+
 fn note_writer(store: &mut StoreContextMut<'_, SandboxState>) -> wasmtime::Result<()> {
-    let root = store.async_call_stack()?.last();
+    let root = asking_task(store)?;
     let state = store.data_mut();
     state.output.set_writer(root.and_then(|task| state.roster.attempt_of(task)));
     Ok(())

@@ -9,7 +9,7 @@ use wasmtime::component::{
     Accessor, ComponentExportIndex, ComponentNamedList, GuestTaskId, Instance, Lift, Lower, Type, Val,
 };
 
-use crate::outcome::{Ending, Failure};
+use crate::outcome::{Denial, Ending, Failure, Parcel, TaskError};
 use crate::sandbox::state::{Resident, SandboxState};
 use crate::values::value_to_json;
 
@@ -198,7 +198,29 @@ fn leave(accessor: &Accessor<SandboxState>, task: GuestTaskId, ending: Ending) {
         }
         resident
     });
-    if let Some(resident) = resident {
-        resident.reply.answer(ending);
+    if let Some(Resident { reply, denial, .. }) = resident {
+        reply.answer(for_want_of(denial, ending));
+    }
+}
+
+/// Says what an attempt failed for want of, if it was denied something.
+pub(crate) fn for_want_of(denial: Option<Denial>, ending: Ending) -> Ending {
+    let Some(denial) = denial else { return ending };
+    let said = match &ending {
+        Ending::Returned(parcel) => said(parcel),
+        Ending::Failed(Failure::Trapped(trap)) => Some(trap.to_string()),
+        _ => return ending,
+    };
+    Ending::Failed(Failure::Denied(Denial { said, ..denial }))
+}
+
+/// Returns the text of a task's error, if it is of a type that is known to have one.
+fn said(error: &Parcel) -> Option<String> {
+    if let Some(error) = error.downcast_ref::<TaskError>() {
+        return Some(error.to_string());
+    }
+    match error.downcast_ref::<serde_json::Value>()? {
+        serde_json::Value::Null => None,
+        error => Some(error["message"].as_str().map_or_else(|| error.to_string(), str::to_owned)),
     }
 }

@@ -16,7 +16,7 @@ use crate::outcome::{Ending, Failure, Interruption};
 use crate::sandbox::blame::trap_report;
 use crate::sandbox::blueprint::Sandbox;
 use crate::sandbox::door::Door;
-use crate::sandbox::invoke::{Broken, Inside};
+use crate::sandbox::invoke::{Broken, Inside, for_want_of};
 use crate::sandbox::state::{Abandoned, Resident, SandboxState};
 
 impl Sandbox {
@@ -72,7 +72,7 @@ impl Sandbox {
                 (false, _) => Ending::Interrupted(Interruption::SomebodyTrapped),
             };
             door.leave(resident.attempt.call);
-            resident.reply.answer(ending);
+            resident.reply.answer(for_want_of(resident.denial, ending));
         }
         // Of work left over from answered calls.
         state.output.finish_all();
@@ -101,7 +101,8 @@ async fn serve_calls(
                 }
                 door.note_begun();
                 let call = job.attempt.call;
-                let resident = Resident { attempt: job.attempt, reply: job.reply, abandoned_ticks: 0 };
+                let resident =
+                    Resident { attempt: job.attempt, reply: job.reply, abandoned_ticks: 0, denial: None };
                 let run = job.work.run(accessor, inside, resident);
                 running.push(async move { (call, run.await) });
                 continue;

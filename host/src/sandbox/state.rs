@@ -13,6 +13,7 @@ use crate::call::AttemptId;
 use crate::dispatch::Reply;
 use crate::event::{GuestStream, Teller};
 use crate::limits::Limits;
+use crate::outcome::Denial;
 use crate::sandbox::output::OutputDesk;
 
 /// How much memory a sandbox has, in bytes: all linear memories together.
@@ -113,6 +114,32 @@ impl SandboxState {
         self.output.finish(None);
     }
 
+    /// Notes that guest code whose root is `root` may have changed something outside the sandbox. Where the root is
+    /// unknown it may have been anybody.
+    pub(crate) fn note_effect(&self, root: Option<GuestTaskId>) {
+        match root.and_then(|task| self.roster.residents.get(&task)) {
+            Some(resident) => resident.reply.note_effect(),
+            None => self.roster.residents.values().for_each(|resident| resident.reply.note_effect()),
+        }
+    }
+
+    /// Notes that guest code whose root is `root` was denied something, which may be why its call fails. The first
+    /// denial counts. Where the root is unknown it may have been anybody.
+    pub(crate) fn note_denial(&mut self, root: Option<GuestTaskId>, denial: &Denial) {
+        let residents = &mut self.roster.residents;
+        match root.filter(|task| residents.contains_key(task)) {
+            Some(task) => {
+                let resident = residents.get_mut(&task).expect("it was just found there");
+                resident.denial.get_or_insert_with(|| denial.clone());
+            }
+            None => {
+                for resident in residents.values_mut() {
+                    resident.denial.get_or_insert_with(|| denial.clone());
+                }
+            }
+        }
+    }
+
     /// Returns true if the guest holds nothing of the host's: no file, no stream.
     pub(crate) fn holds_nothing(&self) -> bool {
         self.table.is_empty()
@@ -155,6 +182,8 @@ pub(crate) struct Resident {
     pub(crate) reply: Reply,
     /// Ticks that met it busy while nobody awaited it.
     pub(crate) abandoned_ticks: u32,
+    /// The first thing that it asked for and was denied.
+    pub(crate) denial: Option<Denial>,
 }
 
 impl Roster {

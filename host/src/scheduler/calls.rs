@@ -49,6 +49,8 @@ pub(crate) struct Call {
     affinity: Option<u64>,
     scheduler: Arc<Scheduler>,
     awaited: AtomicBool,
+    /// Whether the present attempt may have changed something outside its sandbox.
+    had_effect: AtomicBool,
     progress: Mutex<Progress>,
 }
 
@@ -68,6 +70,7 @@ impl Scheduler {
             affinity: order.affinity,
             scheduler: self.clone(),
             awaited: AtomicBool::new(true),
+            had_effect: AtomicBool::new(false),
             progress: Mutex::new(Progress::new(caller, order.permit, order.span)),
         });
         // A pool that closes right now gives the job back; its reply then settles the call.
@@ -141,7 +144,10 @@ impl Call {
             Rerun::Again(company) => company,
             Rerun::GiveUp => {
                 progress.interruptions = interruptions;
-                let failure = Failure::Interrupted { reason: by.to_string() };
+                let failure = Failure::Interrupted {
+                    reason: by.to_string(),
+                    effects: self.had_effect.load(Ordering::Acquire),
+                };
                 return self.settle(progress, attempt, SettledEnd::Failed(failure));
             }
         };
@@ -255,6 +261,10 @@ impl Desk for Call {
 
     fn is_awaited(&self) -> bool {
         self.awaited.load(Ordering::Acquire)
+    }
+
+    fn had_effect(&self) {
+        self.had_effect.store(true, Ordering::Release);
     }
 
     fn ended(self: Arc<Self>, ending: Ending) {

@@ -59,8 +59,11 @@ fn returned(value: &Value) -> Value {
 
 fn failed(failure: &Failure) -> Value {
     let mut error = json!({"kind": failure.kind(), "message": failure.message()});
-    if let Failure::Trapped(trap) = failure {
-        error["backtrace"] = json!(trap.backtrace);
+    match failure {
+        Failure::Trapped(trap) => error["backtrace"] = json!(trap.backtrace),
+        Failure::Denied(denial) => error["flag"] = json!(denial.flag),
+        Failure::Interrupted { effects, .. } => error["effects"] = json!(effects),
+        _ => {}
     }
     error
 }
