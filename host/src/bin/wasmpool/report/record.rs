@@ -60,7 +60,10 @@ fn returned(value: &Value) -> Value {
 fn failed(failure: &Failure) -> Value {
     let mut error = json!({"kind": failure.kind(), "message": failure.message()});
     match failure {
-        Failure::Trapped(trap) => error["backtrace"] = json!(trap.backtrace),
+        Failure::Trapped(trap) => {
+            error["trap"] = json!(trap.code);
+            error["backtrace"] = json!(trap.backtrace);
+        }
         Failure::Denied(denial) => error["flag"] = json!(denial.flag),
         Failure::Interrupted { effects, .. } => error["effects"] = json!(effects),
         _ => {}
