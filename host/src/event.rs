@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::broadcast;
 
 use crate::call::{AttemptId, CallId, WorkerId};
+use crate::outcome::Denial;
 
 /// Something that happened in a pool.
 #[derive(Clone, Debug)]
@@ -33,6 +34,13 @@ pub enum Event {
         running: Duration,
         /// After how long it is stopped, if ever.
         timeout: Option<Duration>,
+    },
+    /// A guest asked for something that is not granted. Told once for each attempt.
+    Denied {
+        /// Which one.
+        attempt: AttemptId,
+        /// What was asked for, and the flag that grants it.
+        denial: Denial,
     },
     /// An attempt ended; `failure` is its kind (`task-error`, `trapped`, …), `None` when it went well.
     AttemptEnded {

@@ -121,11 +121,23 @@ pub struct TimedOut {
 impl fmt::Display for TimedOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let time = self.time;
-        match (self.limit, self.stage) {
-            ("deadline", Stage::Queued) => write!(f, "not done {time:?} after its submission, and waiting"),
-            ("deadline", Stage::Running) => write!(f, "not done {time:?} after its submission, and running"),
-            (_, Stage::Queued) => write!(f, "waited {time:?} for a worker"),
-            (_, Stage::Running) => write!(f, "ran {time:?} without an end"),
+        let doing = match self.stage {
+            Stage::Queued => "waiting for a worker",
+            Stage::Running => "running",
+        };
+        match self.limit {
+            "deadline" => write!(
+                f,
+                "not done {time:?} after its submission, still {doing}; raise Limits::deadline (--deadline)"
+            ),
+            "queue_timeout" => write!(
+                f,
+                "still {doing} after {time:?}; add workers, or raise Limits::queue_timeout (--queue-timeout)"
+            ),
+            _ => write!(
+                f,
+                "still {doing} after {time:?}; raise Limits::attempt_timeout (--timeout) if it needs longer"
+            ),
         }
     }
 }
@@ -218,7 +230,9 @@ impl fmt::Display for Trap {
                 " (stack overflow: calls go too deep; recurse less, or raise Limits::stack_bytes (--stack))",
             ),
             // The stack of larger variables lies at the lower end of a guest's own memory, as languages lay it out.
-            "memory-out-of-bounds" => f.write_str(" (a wild pointer, or a stack overflow in the guest's own memory)"),
+            "memory-out-of-bounds" => {
+                f.write_str(" (a wild pointer, or a stack overflow in the guest's own memory)")
+            }
             "exit" => f.write_str(" (a task returns; only a command exits)"),
             _ => Ok(()),
         }

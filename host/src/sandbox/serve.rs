@@ -104,8 +104,13 @@ async fn serve_calls(
                 }
                 door.note_begun();
                 let attempt = job.attempt;
-                let resident =
-                    Resident { attempt: job.attempt, reply: job.reply, abandoned_ticks: 0, is_by_json: false, denial: None };
+                let resident = Resident {
+                    attempt: job.attempt,
+                    reply: job.reply,
+                    abandoned_ticks: 0,
+                    is_by_json: false,
+                    denial: None,
+                };
                 let run = job.work.run(accessor, inside, resident);
                 running.push(async move { (attempt, run.await) });
                 continue;

@@ -11,7 +11,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use crate::call::{AttemptId, CallId};
 use crate::dispatch::{Reply, Standing};
-use crate::event::{GuestStream, Teller};
+use crate::event::{Event, GuestStream, Teller};
 use crate::hold::{Held, Hold};
 use crate::limits::Limits;
 use crate::outcome::Denial;
@@ -31,6 +31,7 @@ const TICKS_LEFT_OVER: u32 = 100;
 
 /// What a store carries.
 pub(crate) struct SandboxState {
+    teller: Teller,
     wasi: WasiCtx,
     table: ResourceTable,
     pub(crate) output: OutputDesk,
@@ -50,7 +51,7 @@ pub(crate) struct SandboxState {
 impl SandboxState {
     /// Makes the state of a new store, whose guest has what `wasi` gives it and talks to `teller`.
     pub(crate) fn new(teller: Teller, limits: &Limits, gauges: Gauges, mut wasi: WasiCtxBuilder) -> Self {
-        let output = OutputDesk::new(teller, limits.guest_output_bytes);
+        let output = OutputDesk::new(teller.clone(), limits.guest_output_bytes);
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles);
         let wasi = wasi
@@ -58,6 +59,7 @@ impl SandboxState {
             .stderr(output.stream(GuestStream::Stderr))
             .build();
         SandboxState {
+            teller,
             wasi,
             table,
             output,
@@ -117,15 +119,13 @@ impl SandboxState {
     /// denial counts. Where the root is unknown it may have been anybody.
     pub(crate) fn note_denial(&mut self, root: Option<GuestTaskId>, denial: &Denial) {
         let residents = &mut self.roster.residents;
-        match root.filter(|task| residents.contains_key(task)) {
-            Some(task) => {
-                let resident = residents.get_mut(&task).expect("it was just found there");
-                resident.denial.get_or_insert_with(|| denial.clone());
-            }
-            None => {
-                for resident in residents.values_mut() {
-                    resident.denial.get_or_insert_with(|| denial.clone());
-                }
+        let root = root.filter(|task| residents.contains_key(task));
+        let is_meant = |task: &GuestTaskId| root.is_none_or(|root| *task == root);
+        for (_, resident) in residents.iter_mut().filter(|(task, _)| is_meant(task)) {
+            if resident.denial.is_none() {
+                resident.denial = Some(denial.clone());
+                let attempt = resident.attempt;
+                self.teller.tell(|| Event::Denied { attempt, denial: denial.clone() });
             }
         }
     }

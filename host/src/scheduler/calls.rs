@@ -214,7 +214,11 @@ impl Call {
     }
 
     /// Notes that the present attempt is over, whether or not it had begun, and returns it if it had.
-    pub(super) fn end_attempt(&self, progress: &mut Progress, failure: Option<&'static str>) -> Option<RunningAttempt> {
+    pub(super) fn end_attempt(
+        &self,
+        progress: &mut Progress,
+        failure: Option<&'static str>,
+    ) -> Option<RunningAttempt> {
         let (running_attempt, running) = progress.end_attempt()?;
         let attempt = AttemptId { call: self.id, attempt: progress.present_attempt() };
         self.scheduler.teller.tell(|| Event::AttemptEnded { attempt, failure, running });

@@ -112,7 +112,8 @@ impl Progress {
             since_submission: self.submitted.elapsed(),
             stage: if running.is_some() { Stage::Running } else { Stage::Queued },
             in_stage: self.since.elapsed(),
-            used_by_others: running.map_or(Duration::ZERO, |running| running.used_by_others(attempt, kept_others)),
+            used_by_others: running
+                .map_or(Duration::ZERO, |running| running.used_by_others(attempt, kept_others)),
             is_kept_waiting: running.is_some_and(|running| running.is_kept_waiting(attempt)),
             moves: self.moves,
             is_known_as_slow: self.is_known_as_slow,

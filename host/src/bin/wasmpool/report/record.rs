@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use wasmpool::{Failure, Outcome};
+use wasmpool::{Failure, Outcome, Stage, TimedOut};
 
 use super::Report;
 
@@ -63,6 +63,11 @@ fn failed(failure: &Failure) -> Value {
         Failure::Trapped(trap) => {
             error["trap"] = json!(trap.code);
             error["backtrace"] = json!(trap.backtrace);
+        }
+        Failure::TimedOut(TimedOut { stage, limit, time, .. }) => {
+            error["stage"] = json!(if *stage == Stage::Queued { "queued" } else { "running" });
+            error["limit"] = json!(limit);
+            error["limit_ms"] = json!(time.as_secs_f64() * 1e3);
         }
         Failure::Denied(denial) => error["flag"] = json!(denial.flag),
         Failure::Interrupted { effects, .. } => error["effects"] = json!(effects),
