@@ -3,6 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::origins::OriginRules;
+
 /// What a sandbox may reach. Default: nothing.
 ///
 /// # Examples
@@ -16,6 +18,8 @@ use std::path::{Path, PathBuf};
 pub struct Grants {
     dirs: Vec<DirGrant>,
     env: Vec<(String, String)>,
+    http: Vec<String>,
+    ca_file: Option<PathBuf>,
 }
 
 /// A folder of the host under the name that guests know it by.
@@ -61,6 +65,21 @@ impl Grants {
         self
     }
 
+    /// Lets guests send HTTP requests to an origin, such as `https://example.org` or `http://127.0.0.1:8080`; or, by
+    /// `any`, to all of the public internet: to no address of this machine, of a private network, or that is special in
+    /// any other way, whatever name leads there. Each request is checked, so a redirect leads nowhere else.
+    /// [`build`](crate::PoolBuilder::build) refuses what is no origin.
+    pub fn http(mut self, origin: impl Into<String>) -> Self {
+        self.http.push(origin.into());
+        self
+    }
+
+    /// Trusts the certificates in a PEM file beside the usual ones, for HTTPS.
+    pub fn ca_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.ca_file = Some(path.into());
+        self
+    }
+
     /// Returns true if nothing is granted.
     pub fn is_none(&self) -> bool {
         *self == Grants::default()
@@ -75,6 +94,20 @@ impl Grants {
     pub(crate) fn covers(&self, others: &Grants) -> bool {
         others.dirs.iter().all(|dir| self.dirs.contains(dir))
             && others.env.iter().all(|variable| self.env.contains(variable))
+            && others.http.iter().all(|origin| self.http.contains(origin))
+    }
+
+    /// Returns where guests may send HTTP requests.
+    ///
+    /// # Errors
+    /// What is no origin.
+    pub(crate) fn origins(&self) -> Result<OriginRules, String> {
+        OriginRules::read(&self.http)
+    }
+
+    /// Returns the file with certificates to trust.
+    pub(crate) fn roots_file(&self) -> Option<&Path> {
+        self.ca_file.as_deref()
     }
 
     pub(crate) fn dirs(&self) -> &[DirGrant] {

@@ -6,6 +6,8 @@
 
 // Words: what everybody talks about.
 mod limits;
+mod addresses;
+mod origins;
 mod grants;
 mod call;
 mod outcome;

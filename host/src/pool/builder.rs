@@ -19,6 +19,7 @@ use crate::pool::setting::{ModuleSetting, Replacements, bad, in_range};
 use crate::pool::staff::StaffSetting;
 use crate::pool::{Pool, PoolInner};
 use crate::sandbox::engine::PoolEngine;
+use crate::sandbox::http::desk::HttpDesk;
 use crate::scheduler::calls::{CallRules, Scheduler};
 use crate::scheduler::ledger::Ledger;
 use crate::scheduler::watchdog::Watchdog;
@@ -112,15 +113,17 @@ impl PoolBuilder {
         let concurrency = in_range("concurrency", concurrency, 1, 1 << 20)?;
         let twice = staffing.most.saturating_mul(concurrency).saturating_mul(2).clamp(64, 1 << 24);
         let capacity = in_range("queue_capacity", self.queue_capacity.unwrap_or(twice), 1, 1 << 24)?;
+        let http = self.open_http()?;
         for setting in &mut self.modules {
             setting.grants = self.grants.clone();
             setting.cache_dir = self.cache_dir.clone();
+            setting.http = http.clone();
         }
         let teller = Teller::new(in_range("event_backlog", self.event_backlog, 1, 1 << 24)?);
         if let Some(listener) = self.on_event.take() {
             listen(&teller, listener)?;
         }
-        let shop = Arc::new(self.open_shop(staffing, concurrency, &teller).await?);
+        let shop = Arc::new(self.open_shop(staffing, concurrency, &teller, http).await?);
         let scheduler = Arc::new(Scheduler {
             queue: shop.queue.clone(),
             ledger: Ledger::open(),
@@ -164,6 +167,25 @@ impl PoolBuilder {
         }
     }
 
+    /// Opens the desk for HTTP, if any is granted.
+    fn open_http(&self) -> Result<Option<Arc<HttpDesk>>, PoolError> {
+        let rules = self.grants.origins().map_err(|problem| bad("http", problem))?;
+        let roots = match self.grants.roots_file() {
+            None => HttpDesk::no_roots(),
+            Some(file) => {
+                let read = std::fs::read(file).map_err(|error| error.to_string());
+                let roots = read.and_then(|pem| HttpDesk::read_roots(&pem));
+                roots.map_err(|problem| bad("ca_file", format!("`{}`: {problem}", file.display())))?
+            }
+        };
+        if rules.is_empty() {
+            return Ok(None);
+        }
+        let desk = HttpDesk::open(rules, &roots, &self.limits)
+            .map_err(|error| bad("http", format!("the system gives no thread for connections: {error}")))?;
+        Ok(Some(Arc::new(desk)))
+    }
+
     fn default_concurrency(&self) -> usize {
         if self.modules.iter().any(|setting| setting.module.has_async()) { DEFAULT_CONCURRENCY } else { 1 }
     }
@@ -173,6 +195,7 @@ impl PoolBuilder {
         staffing: Staffing,
         concurrency: usize,
         teller: &Teller,
+        http: Option<Arc<HttpDesk>>,
     ) -> Result<Workshop, PoolError> {
         if self.modules.is_empty() {
             return Err(bad("module", "a pool needs at least one module"));
@@ -201,7 +224,7 @@ impl PoolBuilder {
         }
         let (queue, teller) = (Arc::new(Queue::new(staffing.least)), teller.clone());
         let tally = Tally::of(staffing.most);
-        Ok(Workshop { queue, modules, staffing, concurrency, recycling, teller, tally, engine })
+        Ok(Workshop { queue, modules, staffing, concurrency, recycling, teller, tally, engine, http })
     }
 }
 

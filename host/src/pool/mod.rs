@@ -202,6 +202,9 @@ impl Pool {
         self.inner.stop();
         let was_open = self.inner.crew.ended().await;
         self.inner.shop.engine.stop_ticking();
+        if let Some(http) = &self.inner.shop.http {
+            http.stop();
+        }
         if was_open {
             self.inner.scheduler.teller.tell(|| Event::PoolClosed);
         }

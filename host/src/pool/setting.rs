@@ -16,6 +16,7 @@ use crate::own_thread::on_own_thread;
 use crate::sandbox::blueprint::{Blueprint, Foundation};
 use crate::sandbox::engine::PoolEngine;
 use crate::sandbox::forerunner::{Forerunner, Role};
+use crate::sandbox::http::desk::HttpDesk;
 use crate::sandbox::prepare::positional;
 use crate::sandbox::snapshot::{SnapshotRun, Untaken};
 
@@ -31,6 +32,8 @@ pub(crate) struct ModuleSetting {
     pub(crate) grants: Grants,
     /// The pool's, the same for all its modules.
     pub(crate) cache_dir: Option<PathBuf>,
+    /// The pool's, the same for all its modules.
+    pub(crate) http: Option<Arc<HttpDesk>>,
 }
 
 /// What a new module is set up with: what its predecessor was. One is replaced at a time.
@@ -78,6 +81,7 @@ impl ModuleSetting {
             snapshot: SnapshotSetting::default(),
             grants: Grants::none(),
             cache_dir: None,
+            http: None,
         }
     }
 
@@ -114,7 +118,8 @@ impl ModuleSetting {
         let component = on_own_thread("wasmpool-load", move || code.component_on(&engine)).await;
         let component = component.map_err(|no_answer| cannot_open(no_answer.to_string()))?;
         let component = component.map_err(|error| cannot_open(with_causes(&error)))?;
-        Ok(Foundation { name, module, component, forerunners, grants: self.grants.clone() })
+        let (grants, http) = (self.grants.clone(), self.http.clone());
+        Ok(Foundation { name, module, component, forerunners, grants, http })
     }
 
     /// Takes the snapshot; where there can be none, its function is left to run in each sandbox.
@@ -132,6 +137,7 @@ impl ModuleSetting {
                 component,
                 forerunners: Vec::new(),
                 grants: self.grants.clone(),
+                http: self.http.clone(),
             }),
             // In a sandbox the function would reach something else than in its own run, and do something else.
             Err(Untaken::Refused(reason)) if !self.grants.covers(&self.snapshot.grants) => {

@@ -13,6 +13,7 @@ use crate::grants::Grants;
 use crate::limits::Limits;
 use crate::module::{TaskKind, TaskModule};
 use crate::sandbox::forerunner::{Forerunner, why_not_instantiated};
+use crate::sandbox::http::desk::HttpDesk;
 use crate::sandbox::imports::linker;
 use crate::sandbox::state::{Gauges, SandboxState};
 use crate::sandbox::store::governed;
@@ -30,6 +31,7 @@ pub(crate) struct Blueprint {
     pre: InstancePre<SandboxState>,
     forerunners: Vec<Forerunner>,
     grants: Grants,
+    http: Option<Arc<HttpDesk>>,
     pub(super) limits: Limits,
     teller: Teller,
     /// One at a time is looked at without a slot of its own.
@@ -47,6 +49,7 @@ pub(crate) struct Foundation {
     /// What runs in each new sandbox before its first call, in this order.
     pub(crate) forerunners: Vec<Forerunner>,
     pub(crate) grants: Grants,
+    pub(crate) http: Option<Arc<HttpDesk>>,
 }
 
 /// A store with an instance in it, ready for calls.
@@ -66,7 +69,7 @@ impl Blueprint {
         limits: Limits,
         teller: Teller,
     ) -> Result<Self, PoolError> {
-        let Foundation { name, module, component, forerunners, grants } = foundation;
+        let Foundation { name, module, component, forerunners, grants, http } = foundation;
         let pre = linker(engine).and_then(|linker| linker.instantiate_pre(&component)).map_err(|error| {
             PoolError::CannotOpen { module: name.to_string(), reason: format!("{error:#}") }
         })?;
@@ -83,6 +86,7 @@ impl Blueprint {
             pre,
             forerunners,
             grants,
+            http,
             limits,
             teller,
             probing,
@@ -164,7 +168,7 @@ impl Blueprint {
 
     pub(super) async fn instantiate(&self, gauges: Gauges) -> Result<Sandbox, Unopened> {
         let wasi = context_with(&self.grants)?;
-        let state = SandboxState::new(self.teller.clone(), &self.limits, gauges, wasi);
+        let state = SandboxState::new(self.teller.clone(), &self.limits, gauges, wasi, self.http.clone());
         let mut store = governed(self.pre.engine(), state, &self.limits);
         match self.pre.instantiate_async(&mut store).await {
             Ok(instance) => Ok(Sandbox { store, instance }),

@@ -9,6 +9,7 @@ use wasmtime_wasi::p2::bindings::io::streams;
 use crate::call::AttemptId;
 use crate::sandbox::asking::asking_task;
 use crate::sandbox::holding::note_holds;
+use crate::sandbox::http::imports::add_http;
 use crate::sandbox::state::SandboxState;
 
 mod contract {
@@ -45,6 +46,7 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<SandboxState>> 
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     wasmtime_wasi::p3::add_to_linker(&mut linker)?;
     contract::wasmpool::host::call::add_to_linker::<_, HasSelf<SandboxState>>(&mut linker, |state| state)?;
+    add_http(&mut linker)?;
     attribute_output(&mut linker)?;
     note_holds(&mut linker)?;
     Ok(linker)

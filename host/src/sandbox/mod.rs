@@ -6,6 +6,7 @@ pub(crate) mod engine;
 pub(crate) mod output;
 pub(crate) mod meter;
 mod copying;
+pub(crate) mod http;
 pub(crate) mod state;
 pub(crate) mod store;
 pub(crate) mod unopened;

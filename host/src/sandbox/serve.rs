@@ -59,6 +59,7 @@ impl Sandbox {
 
     fn answer_all(&mut self, culprit: Option<GuestTaskId>, error: &wasmtime::Error, door: &Door) {
         let state = self.store.data_mut();
+        state.settle_http_notes();
         let mut residents: Vec<_> = state.roster.drain().collect();
         // Neighbours go back to the queue's front, so the newest goes first.
         residents.sort_by_key(|(_, resident)| std::cmp::Reverse(resident.attempt.call));

@@ -140,7 +140,7 @@ impl SnapshotRun {
     fn store(&self, engine: &Engine, clocks: &ClockUse) -> Result<Store<SandboxState>, Untaken> {
         let mut wasi = context_with(&self.grants).map_err(|unopened| Untaken::Failed(unopened.reason))?;
         clocks.watch(&mut wasi);
-        let state = SandboxState::new(self.teller.clone(), &self.limits, Gauges::unread(), wasi);
+        let state = SandboxState::new(self.teller.clone(), &self.limits, Gauges::unread(), wasi, None);
         Ok(governed(engine, state, &self.limits))
     }
 }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use wasmtime::component::{GuestTaskId, ResourceTable};
 use wasmtime::{ResourceLimiter, StoreContextMut, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::call::{AttemptId, CallId};
 use crate::dispatch::{Reply, Standing};
@@ -17,6 +18,8 @@ use crate::limits::Limits;
 use crate::outcome::Denial;
 use crate::sandbox::copying::{json_copy_bytes, typed_copy_bytes};
 use crate::sandbox::engine::TICK;
+use crate::sandbox::http::desk::HttpDesk;
+use crate::sandbox::http::hooks::{HttpNote, SandboxHooks, WhatHappened};
 use crate::sandbox::meter::{Limiter, MemoryMeter};
 use crate::sandbox::output::OutputDesk;
 
@@ -33,6 +36,8 @@ const TICKS_LEFT_OVER: u32 = 100;
 pub(crate) struct SandboxState {
     teller: Teller,
     wasi: WasiCtx,
+    http_context: WasiHttpCtx,
+    http_hooks: SandboxHooks,
     table: ResourceTable,
     pub(crate) output: OutputDesk,
     pub(crate) roster: Roster,
@@ -50,7 +55,13 @@ pub(crate) struct SandboxState {
 
 impl SandboxState {
     /// Makes the state of a new store, whose guest has what `wasi` gives it and talks to `teller`.
-    pub(crate) fn new(teller: Teller, limits: &Limits, gauges: Gauges, mut wasi: WasiCtxBuilder) -> Self {
+    pub(crate) fn new(
+        teller: Teller,
+        limits: &Limits,
+        gauges: Gauges,
+        mut wasi: WasiCtxBuilder,
+        http: Option<Arc<HttpDesk>>,
+    ) -> Self {
         let output = OutputDesk::new(teller.clone(), limits.guest_output_bytes);
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles);
@@ -61,6 +72,8 @@ impl SandboxState {
         SandboxState {
             teller,
             wasi,
+            http_context: WasiHttpCtx::new(),
+            http_hooks: SandboxHooks::new(http),
             table,
             output,
             roster: Roster::default(),
@@ -97,6 +110,7 @@ impl SandboxState {
 
     /// Takes a call off the roster that has ended; returns how much the host may copy from now on.
     pub(crate) fn leave(&mut self, task: GuestTaskId) -> (Option<Resident>, usize) {
+        self.settle_http_notes();
         let resident = self.roster.residents.remove(&task);
         self.calls_by_json -= usize::from(resident.as_ref().is_some_and(|resident| resident.is_by_json));
         (resident, self.copy_bytes())
@@ -126,6 +140,33 @@ impl SandboxState {
                 resident.denial = Some(denial.clone());
                 let attempt = resident.attempt;
                 self.teller.tell(|| Event::Denied { attempt, denial: denial.clone() });
+            }
+        }
+    }
+
+    /// Returns true if guest code whose root is `root` runs for a call that nobody awaits any more: what it would change
+    /// outside, nobody expects.
+    pub(crate) fn is_given_up(&self, root: Option<GuestTaskId>) -> bool {
+        root.and_then(|task| self.roster.residents.get(&task))
+            .is_some_and(|resident| !resident.reply.is_awaited())
+    }
+
+    /// Notes whose guest code sends the HTTP request that comes next.
+    pub(crate) fn set_http_caller(&mut self, root: Option<GuestTaskId>) {
+        self.http_hooks.caller = root.and_then(|task| self.roster.attempt_of(task));
+    }
+
+    /// Takes down what has become of HTTP requests since the last time.
+    pub(crate) fn settle_http_notes(&mut self) {
+        for HttpNote { caller, what } in self.http_hooks.take_notes() {
+            let root = caller.and_then(|attempt| self.roster.task_of(attempt));
+            if caller.is_some() && root.is_none() {
+                // The call has ended meanwhile.
+                continue;
+            }
+            match what {
+                WhatHappened::Denied(denial) => self.note_denial(root, &denial),
+                WhatHappened::HadEffect => self.note_effect(root),
             }
         }
     }
@@ -165,6 +206,12 @@ impl SandboxState {
     }
 }
 
+impl WasiHttpView for SandboxState {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { hooks: &mut self.http_hooks, table: &mut self.table, ctx: &mut self.http_context }
+    }
+}
+
 impl WasiView for SandboxState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
@@ -196,6 +243,12 @@ impl Roster {
     /// Returns whose call a task belongs to; `None` for work left over from an answered call.
     pub(crate) fn attempt_of(&self, task: GuestTaskId) -> Option<AttemptId> {
         self.residents.get(&task).map(|resident| resident.attempt)
+    }
+
+    /// Returns the task of an attempt that runs.
+    fn task_of(&self, attempt: AttemptId) -> Option<GuestTaskId> {
+        let mut residents = self.residents.iter();
+        residents.find(|(_, resident)| resident.attempt == attempt).map(|(task, _)| *task)
     }
 
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = (GuestTaskId, Resident)> {

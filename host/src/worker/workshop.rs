@@ -9,6 +9,7 @@ use crate::event::Teller;
 use crate::lifespan::Recycling;
 use crate::sandbox::blueprint::Blueprint;
 use crate::sandbox::engine::PoolEngine;
+use crate::sandbox::http::desk::HttpDesk;
 use crate::sandbox::invoke::Queue;
 use crate::tally::Tally;
 
@@ -22,6 +23,8 @@ pub(crate) struct Workshop {
     pub(crate) recycling: Recycling,
     pub(crate) teller: Teller,
     pub(crate) tally: Arc<Tally>,
+    /// Sends the guests' HTTP requests, if any are granted.
+    pub(crate) http: Option<Arc<HttpDesk>>,
     /// Ticks as long as a worker may be running guest code.
     pub(crate) engine: PoolEngine,
 }

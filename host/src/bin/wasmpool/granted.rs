@@ -48,6 +48,13 @@ pub(crate) struct GrantFlags {
     /// Set a variable of the guests' environment; without a value, to what it is here
     #[arg(long, value_name = "K[=V]")]
     pub(crate) env: Vec<EnvFlag>,
+    /// Let guests send HTTP requests to this origin, such as https://example.org; `any` is the public internet without
+    /// private addresses
+    #[arg(long, value_name = "ORIGIN|any")]
+    pub(crate) http: Vec<String>,
+    /// Trust the certificates in this PEM file too
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
 }
 
 impl GrantFlags {
@@ -56,7 +63,14 @@ impl GrantFlags {
     /// # Errors
     /// A folder or a variable is not there.
     pub(crate) fn grants(&self) -> anyhow::Result<Grants> {
-        granted(("--dir", &self.dir), ("--env", &self.env))
+        let mut grants = granted(("--dir", &self.dir), ("--env", &self.env))?;
+        for origin in &self.http {
+            grants = grants.http(origin);
+        }
+        if let Some(file) = &self.ca_file {
+            grants = grants.ca_file(file);
+        }
+        Ok(grants)
     }
 }
 

@@ -26,6 +26,15 @@ pub(crate) struct LimitArgs {
     /// POST; always; or never
     #[arg(long, value_enum, hide_possible_values = true, value_name = "unless-effects|always|never")]
     rerun_interrupted: Option<RerunArg>,
+    /// HTTP requests to one origin in a time, such as 10/s, 300/m or 1000/h; others wait [default: as they come]
+    #[arg(long, value_name = "N/s", value_parser = parse_rate)]
+    rate: Option<f64>,
+    /// Connections to one HTTP origin [default: 100]
+    #[arg(long, value_name = "N")]
+    max_connections: Option<usize>,
+    /// Size of the body of an HTTP request or answer [default: 64MiB]
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
+    max_body: Option<usize>,
     #[command(flatten)]
     sizes: SizeArgs,
 }
@@ -81,7 +90,10 @@ impl LimitArgs {
         limits.attempt_timeout = self.timeout;
         limits.queue_timeout = self.queue_timeout;
         limits.deadline = self.deadline;
+        limits.http_rate = self.rate;
         set(&mut limits.slow_after, self.slow_after);
+        set(&mut limits.http_connections, self.max_connections);
+        set(&mut limits.http_body_bytes, self.max_body.map(|bytes| bytes as u64));
         limits
     }
 
@@ -121,6 +133,19 @@ fn set<T>(limit: &mut T, given: Option<T>) {
     }
 }
 
+/// Reads a rate such as `10/s`, per second.
+fn parse_rate(text: &str) -> Result<f64, String> {
+    let (count, unit) = text.split_once('/').unwrap_or((text, "s"));
+    let seconds = match unit {
+        "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => return Err(format!("`{unit}` is none of s, m and h")),
+    };
+    let count: f64 = count.parse().map_err(|_| format!("`{count}` is not a number"))?;
+    Ok(count / seconds)
+}
+
 /// Reads a size such as `64MiB`.
 pub(crate) fn parse_bytes(text: &str) -> Result<usize, String> {
     let bytes = parse_size::parse_size(text).map_err(|error| error.to_string())?;
@@ -129,7 +154,15 @@ pub(crate) fn parse_bytes(text: &str) -> Result<usize, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::parse_bytes;
+    use super::{parse_bytes, parse_rate};
+
+    #[test]
+    fn rates_are_per_second_minute_or_hour() {
+        assert_eq!(parse_rate("10/s"), Ok(10.0));
+        assert_eq!(parse_rate("2.5"), Ok(2.5));
+        assert_eq!(parse_rate("300/m"), Ok(5.0));
+        assert!(parse_rate("10/d").is_err() && parse_rate("many/s").is_err());
+    }
 
     #[test]
     fn sizes_have_decimal_and_binary_units() {

@@ -1,0 +1,125 @@
+//! Where the requests of one sandbox come by, whichever WASI they are of. What happens here is noted for the call that
+//! asked: that its request was denied, or that it may have had an effect.
+
+use std::future::{Future, ready};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use http::{Method, Request, Response};
+use wasmtime_wasi_http::p2::bindings::http::types as p2;
+use wasmtime_wasi_http::p3::bindings::http::types as p3;
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
+
+use crate::call::AttemptId;
+use crate::origins::Origin;
+use crate::outcome::Denial;
+use crate::sandbox::http::desk::HttpDesk;
+
+/// Where the requests of one sandbox come by.
+pub(crate) struct SandboxHooks {
+    desk: Option<Arc<HttpDesk>>,
+    /// Whose guest code sends the request that comes by next.
+    pub(crate) caller: Option<AttemptId>,
+    notes: Arc<Mutex<Vec<HttpNote>>>,
+}
+
+/// Something about a call's request. Without a call, it may have been anybody's.
+pub(crate) struct HttpNote {
+    pub(crate) caller: Option<AttemptId>,
+    pub(crate) what: WhatHappened,
+}
+
+/// What happened to a request.
+pub(crate) enum WhatHappened {
+    Denied(Denial),
+    /// It went out, and may change something.
+    HadEffect,
+}
+
+type Io = Box<dyn Future<Output = Result<(), Error>> + Send>;
+type Sent = Box<dyn Future<Output = Result<(Response<WasiBody>, Io), Error>> + Send>;
+
+impl SandboxHooks {
+    /// Makes the hooks of a sandbox; without a desk nothing is granted.
+    pub(crate) fn new(desk: Option<Arc<HttpDesk>>) -> Self {
+        SandboxHooks { desk, caller: None, notes: Arc::default() }
+    }
+
+    /// Returns what has happened since the last time.
+    pub(crate) fn take_notes(&self) -> Vec<HttpNote> {
+        std::mem::take(&mut *lock(&self.notes))
+    }
+
+    fn note(&self, what: WhatHappened) {
+        lock(&self.notes).push(HttpNote { caller: self.caller, what });
+    }
+
+    fn deny(&self, origin: &Origin) -> Sent {
+        self.note(WhatHappened::Denied(denial(origin)));
+        Box::new(ready(Err(Error::HttpRequestDenied)))
+    }
+}
+
+fn denial(origin: &Origin) -> Denial {
+    Denial::of(format!("HTTP requests to {origin}"), format!("--http {origin}"))
+}
+
+fn lock(notes: &Mutex<Vec<HttpNote>>) -> MutexGuard<'_, Vec<HttpNote>> {
+    notes.lock().expect("no holder of this lock panics")
+}
+
+/// Returns true if a request of this method is meant to change nothing.
+fn is_safe(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
+impl WasiHttpHooks for SandboxHooks {
+    fn send_request(
+        &mut self,
+        request: Request<WasiBody>,
+        options: Option<RequestOptions>,
+        _: Box<dyn Future<Output = Result<(), Error>> + Send>,
+    ) -> Sent {
+        if *request.method() == Method::CONNECT {
+            // A tunnel would lead past all that is checked here.
+            return Box::new(ready(Err(Error::HttpRequestMethodInvalid)));
+        }
+        let Some(origin) = Origin::of(request.uri()) else {
+            return Box::new(ready(Err(Error::HttpRequestUriInvalid)));
+        };
+        let Some(desk) = &self.desk else { return self.deny(&origin) };
+        let checked = match desk.check(origin.clone()) {
+            Ok(checked) => checked,
+            Err(origin) => return self.deny(&origin),
+        };
+        if !is_safe(request.method()) {
+            self.note(WhatHappened::HadEffect);
+        }
+        let sent = desk.send(checked, request, options.unwrap_or_default());
+        let (notes, caller) = (self.notes.clone(), self.caller);
+        Box::new(async move {
+            let sent = sent.await;
+            if matches!(sent, Err(Error::DestinationIpProhibited)) {
+                let what = WhatHappened::Denied(denial(&origin));
+                lock(&notes).push(HttpNote { caller, what });
+            }
+            let io: Io = Box::new(ready(Ok(())));
+            sent.map(|answer| (answer, io))
+        })
+    }
+
+    fn p2_error_from_hyper(&mut self, error: &hyper::Error) -> p2::ErrorCode {
+        match () {
+            () if error.is_incomplete_message() => p2::ErrorCode::HttpResponseIncomplete,
+            () if error.is_timeout() => p2::ErrorCode::ConnectionReadTimeout,
+            () => p2::ErrorCode::HttpProtocolError,
+        }
+    }
+
+    fn p3_error_from_hyper(&mut self, error: &hyper::Error) -> p3::ErrorCode {
+        match () {
+            () if error.is_incomplete_message() => p3::ErrorCode::HttpResponseIncomplete,
+            () if error.is_timeout() => p3::ErrorCode::ConnectionReadTimeout,
+            () => p3::ErrorCode::HttpProtocolError,
+        }
+    }
+}
