@@ -6,7 +6,7 @@ use std::thread::LocalKey;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::{Error, Json, Permanent, RetryAfter};
+use crate::{Error, Json, Permanent, RetryAfter, http};
 
 /// An [`Error`] as it travels: the record `task-error`.
 #[derive(Debug, PartialEq, Eq)]
@@ -21,6 +21,7 @@ impl From<Error> for TaskError {
     fn from(error: Error) -> Self {
         let retry_after = error.downcast_ref::<RetryAfter>();
         let permanent = error.downcast_ref::<Permanent>();
+        let request = error.downcast_ref::<http::Error>();
         // The marks are contexts like any other, known among them only by their text.
         let marks = [retry_after.map(ToString::to_string), permanent.map(ToString::to_string)];
         let mut lines: Vec<String> = error.chain().map(ToString::to_string).collect();
@@ -30,9 +31,12 @@ impl From<Error> for TaskError {
         TaskError {
             message: lines.next().unwrap_or_default(),
             causes: lines.collect(),
-            permanent: permanent.is_some(),
+            permanent: permanent.is_some() || request.is_some_and(http::Error::is_permanent),
+            // The author's word goes before the server's.
             retry_after_ms: retry_after
-                .map(|RetryAfter(wait)| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
+                .map(|RetryAfter(wait)| *wait)
+                .or_else(|| request.and_then(http::Error::retry_after))
+                .map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
         }
     }
 }
