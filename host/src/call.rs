@@ -59,6 +59,21 @@ pub enum Isolation {
     Fresh,
 }
 
+/// Whether a call is run again whose attempt was lost to somebody else's trap, time-out or lost worker.
+///
+/// An outward effect is an HTTP request other than GET or HEAD, or a change to what calls share through the pool. A call
+/// that may write to a folder or open sockets is taken to have had one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RerunInterrupted {
+    /// Unless the lost attempt had an outward effect and the task is not `#[idempotent]`. The default.
+    #[default]
+    UnlessEffects,
+    /// In any case.
+    Always,
+    /// In no case.
+    Never,
+}
+
 /// Whether a call shares its sandbox with others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Company {

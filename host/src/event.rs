@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::broadcast;
 
 use crate::call::{AttemptId, CallId, WorkerId};
+use crate::outcome::Denial;
 
 /// Something that happened in a pool.
 #[derive(Clone, Debug)]
@@ -21,6 +22,25 @@ pub enum Event {
         task: Arc<str>,
         /// Who runs it.
         worker: WorkerId,
+    },
+    /// An attempt is still running after [`Limits::slow_after`](crate::Limits::slow_after), or when four fifths of its
+    /// time are over.
+    SlowCall {
+        /// Which one.
+        attempt: AttemptId,
+        /// The task's name.
+        task: Arc<str>,
+        /// How long it has been running.
+        running: Duration,
+        /// After how long it is stopped, if ever.
+        timeout: Option<Duration>,
+    },
+    /// A guest asked for something that is not granted. Told once for each attempt.
+    Denied {
+        /// Which one.
+        attempt: AttemptId,
+        /// What was asked for, and the flag that grants it.
+        denial: Denial,
     },
     /// An attempt ended; `failure` is its kind (`task-error`, `trapped`, …), `None` when it went well.
     AttemptEnded {
@@ -129,6 +149,8 @@ pub enum RetireReason {
     Stuck,
     /// It held too many calls that nobody awaits, or one of them computed on.
     Abandoned,
+    /// A call in it went on computing when its time was over.
+    OutOfTime,
     /// It was made for one call, and that has ended.
     Used,
     /// It has served as many calls as a sandbox may.
@@ -152,6 +174,7 @@ impl fmt::Display for RetireReason {
             RetireReason::Trapped => "a call trapped",
             RetireReason::Stuck => "a call that nobody awaits held it up",
             RetireReason::Abandoned => "calls that nobody awaits went on in it",
+            RetireReason::OutOfTime => "a call in it overran its time",
             RetireReason::Used => "it was made for one call",
             RetireReason::CallLimit => "it has served its number of calls",
             RetireReason::Age => "it has reached its age",

@@ -66,6 +66,11 @@ impl Grants {
         *self == Grants::default()
     }
 
+    /// Returns true if guests may change something outside their sandboxes without anybody seeing which call does.
+    pub(crate) fn reaches_outside(&self) -> bool {
+        self.dirs.iter().any(|dir| dir.access == Access::ReadWrite)
+    }
+
     /// Returns true if all that `others` grants is granted here, in the same way.
     pub(crate) fn covers(&self, others: &Grants) -> bool {
         others.dirs.iter().all(|dir| self.dirs.contains(dir))

@@ -13,6 +13,7 @@ mod error;
 mod event;
 // Rules: pure decisions; no clock, no dice, no await.
 mod lifespan;
+mod patience;
 // JSON to component values and back.
 mod values;
 // Machinery.
@@ -21,6 +22,7 @@ mod module;
 mod tally;
 mod spans;
 mod bell;
+mod hold;
 mod dispatch;
 mod sandbox;
 mod worker;
@@ -28,7 +30,7 @@ mod scheduler;
 // The front desk.
 mod pool;
 
-pub use crate::call::{AttemptId, CallId, Isolation, WorkerId};
+pub use crate::call::{AttemptId, CallId, Isolation, RerunInterrupted, WorkerId};
 pub use crate::error::{CallError, PoolError, Refused};
 pub use crate::event::{Event, Events, GuestStream, Lagged, RetireReason};
 pub use crate::grants::Grants;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::call::Company;
+use crate::call::{Company, RerunInterrupted};
 use crate::event::RetireReason;
 use crate::outcome::Interruption;
 
@@ -36,6 +36,24 @@ pub(crate) fn after_interruption(times: u32, company: Company, interruption: &In
         return Rerun::Again(Company::Alone);
     }
     Rerun::Again(Company::Shared)
+}
+
+/// What decides whether an interrupted call may be run again at all.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct RerunRule {
+    pub(crate) policy: RerunInterrupted,
+    pub(crate) is_idempotent: bool,
+}
+
+impl RerunRule {
+    /// Decides about a call whose lost attempt may have changed something outside its sandbox, or not.
+    pub(crate) fn allows(&self, had_effect: bool) -> bool {
+        match self.policy {
+            RerunInterrupted::Always => true,
+            RerunInterrupted::Never => false,
+            RerunInterrupted::UnlessEffects => self.is_idempotent || !had_effect,
+        }
+    }
 }
 
 /// Returns true if callers who wait for a sandbox should be told after `in_a_row` failed openings.
@@ -189,6 +207,18 @@ mod tests {
                 Rerun::Again(Company::Alone)
             ]
         );
+    }
+
+    #[test]
+    fn what_had_an_effect_is_run_again_only_if_somebody_says_so() {
+        use RerunInterrupted::{Always, Never, UnlessEffects};
+        let allowed = |policy, is_idempotent| {
+            [false, true].map(|had_effect| RerunRule { policy, is_idempotent }.allows(had_effect))
+        };
+        assert_eq!(allowed(UnlessEffects, false), [true, false]);
+        assert_eq!(allowed(UnlessEffects, true), [true, true]);
+        assert_eq!(allowed(Always, false), [true, true]);
+        assert_eq!(allowed(Never, true), [false, false]);
     }
 
     #[test]

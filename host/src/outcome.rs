@@ -85,6 +85,10 @@ impl Failure {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Trap {
+    /// What kind of trap it was: `panic`, `unreachable` (an abort without a message), `exit`, `stack-overflow`,
+    /// `memory-out-of-bounds`, `table-out-of-bounds`, `indirect-call-to-null`, `bad-signature`, `integer-overflow`,
+    /// `integer-division-by-zero`, `bad-conversion-to-integer`, or `other`.
+    pub code: &'static str,
     /// The panic's text with its place (`panicked at src/lib.rs:7:9: boom`) where the guest printed one,
     /// else what the engine says.
     pub message: String,
@@ -117,11 +121,23 @@ pub struct TimedOut {
 impl fmt::Display for TimedOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let time = self.time;
-        match (self.limit, self.stage) {
-            ("deadline", Stage::Queued) => write!(f, "not done {time:?} after its submission, and waiting"),
-            ("deadline", Stage::Running) => write!(f, "not done {time:?} after its submission, and running"),
-            (_, Stage::Queued) => write!(f, "waited {time:?} for a worker"),
-            (_, Stage::Running) => write!(f, "ran {time:?} without an end"),
+        let doing = match self.stage {
+            Stage::Queued => "waiting for a worker",
+            Stage::Running => "running",
+        };
+        match self.limit {
+            "deadline" => write!(
+                f,
+                "not done {time:?} after its submission, still {doing}; raise Limits::deadline (--deadline)"
+            ),
+            "queue_timeout" => write!(
+                f,
+                "still {doing} after {time:?}; add workers, or raise Limits::queue_timeout (--queue-timeout)"
+            ),
+            _ => write!(
+                f,
+                "still {doing} after {time:?}; raise Limits::attempt_timeout (--timeout) if it needs longer"
+            ),
         }
     }
 }
@@ -208,7 +224,18 @@ impl fmt::Display for Denial {
 
 impl fmt::Display for Trap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.message)?;
+        match self.code {
+            "stack-overflow" => f.write_str(
+                " (stack overflow: calls go too deep; recurse less, or raise Limits::stack_bytes (--stack))",
+            ),
+            // The stack of larger variables lies at the lower end of a guest's own memory, as languages lay it out.
+            "memory-out-of-bounds" => {
+                f.write_str(" (a wild pointer, or a stack overflow in the guest's own memory)")
+            }
+            "exit" => f.write_str(" (a task returns; only a command exits)"),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -312,6 +339,8 @@ pub(crate) enum Interruption {
     NeighbourTrapped,
     /// Guest code of the same sandbox was stopped because it computed for nobody.
     NeighbourStopped,
+    /// Other calls used up its time: they computed on its worker, or held its sandbox.
+    KeptWaiting,
     /// Some call of the sandbox trapped, and the engine cannot tell which.
     SomebodyTrapped,
     /// The worker's thread ended.
@@ -325,6 +354,7 @@ impl fmt::Display for Interruption {
             Interruption::NeighbourStopped => {
                 "guest code that computed for nobody was stopped in the same sandbox"
             }
+            Interruption::KeptWaiting => "other calls of its worker used up its time",
             Interruption::SomebodyTrapped => "a call trapped in the same sandbox, and it is unknown which",
             Interruption::WorkerLost => "the worker was lost",
         })

@@ -54,7 +54,8 @@ pub struct RetryAttribute {
 /// A task's `#[timeout(…)]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimeoutAttribute {
-    /// `#[timeout("none")]`: the task may wait for ever, whatever the pool's setting.
+    /// `#[timeout("none")]`: the task may wait for ever, unless the pool or a handle sets a limit: those who run a
+    /// task have the last word.
     Never,
     /// An attempt may take this long.
     After(Duration),

@@ -4,6 +4,7 @@
 use std::error::Error;
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// The error of a library below us, of whatever type it is.
 pub(crate) type Cause = Box<dyn Error + Send + Sync + 'static>;
@@ -36,8 +37,10 @@ pub enum ModuleError {
     #[error("it is empty; expected a WebAssembly component (perhaps its build was interrupted)")]
     Empty,
 
-    /// The module is larger than [`ModuleLoader::max_bytes`](super::ModuleLoader::max_bytes) allows.
-    #[error("it is larger than the limit of {limit_bytes} bytes; raise the limit or make the module smaller")]
+    /// The module is larger than [`Limits::module_bytes`](crate::Limits::module_bytes) allows.
+    #[error(
+        "it is larger than {limit_bytes} bytes; raise Limits::module_bytes (--max-module) or make it smaller"
+    )]
     TooLarge {
         /// The limit.
         limit_bytes: u64,
@@ -132,6 +135,15 @@ pub enum ModuleError {
     NoThread {
         /// What the operating system says.
         source: io::Error,
+    },
+
+    /// Compiling the module took longer than [`Limits::compile_time`](crate::Limits::compile_time) allows.
+    #[error(
+        "compiling it takes longer than {limit:?}; raise Limits::compile_time (--compile-time) if that is worth it"
+    )]
+    SlowToCompile {
+        /// The limit.
+        limit: Duration,
     },
 
     /// The thread that loaded the module panicked; standard error has its message.

@@ -5,7 +5,10 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
 
+use crate::limits::Limits;
 use crate::own_thread::{NoAnswer, on_own_thread};
 
 use super::artifact;
@@ -20,6 +23,9 @@ use super::task_module::{Contents, TaskModule};
 use super::tasks::{self, TaskInfo};
 use super::wasi;
 use super::wit;
+
+/// The compiler walks through nested types and code by calling itself, and an untrusted module says how deep.
+const COMPILER_STACK_BYTES: usize = 16 << 20;
 
 /// The name of a module that came without one.
 const NAMELESS: &str = "module";
@@ -58,11 +64,11 @@ impl TaskModule {
 pub struct ModuleLoader {
     name: Option<String>,
     cache_dir: Option<PathBuf>,
-    max_bytes: Option<u64>,
+    limits: Limits,
 }
 
 impl ModuleLoader {
-    /// Returns a loader without a cache and without a limit.
+    /// Returns a loader without a cache.
     pub fn new() -> Self {
         Self::default()
     }
@@ -81,9 +87,11 @@ impl ModuleLoader {
         self
     }
 
-    /// Refuses modules larger than this; default: no limit.
-    pub fn max_bytes(mut self, bytes: u64) -> Self {
-        self.max_bytes = Some(bytes);
+    /// Sets how large a module may be and how long compiling it may take; [`Limits::module_bytes`] and
+    /// [`Limits::compile_time`] count. The compiler cannot be stopped: where it needs longer, the caller is told so, and
+    /// its threads go on until it is done or the process ends.
+    pub fn limits(mut self, limits: &Limits) -> Self {
+        self.limits = limits.clone();
         self
     }
 
@@ -99,7 +107,7 @@ impl ModuleLoader {
         on_loading_thread(move || {
             let bytes = loader.read(&path)?;
             let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
-            loader.load(bytes, stem)
+            loader.load_in_time(bytes, stem)
         })
         .await
     }
@@ -113,7 +121,7 @@ impl ModuleLoader {
     /// Dropping the future does no harm; what was begun ends in the background.
     pub async fn load_bytes(&self, bytes: impl Into<Vec<u8>>) -> Result<TaskModule, ModuleError> {
         let (loader, bytes) = (self.clone(), bytes.into());
-        on_loading_thread(move || loader.load(bytes, None)).await
+        on_loading_thread(move || loader.load_in_time(bytes, None)).await
     }
 
     fn read(&self, path: &Path) -> Result<Vec<u8>, ModuleError> {
@@ -123,17 +131,33 @@ impl ModuleLoader {
         }
         let file = File::open(path).map_err(unreadable)?;
         // One byte more than allowed tells a file that is too large, even if it is a pipe.
-        let most_bytes = self.max_bytes.map_or(u64::MAX, |limit| limit.saturating_add(1));
+        let most_bytes = self.limits.module_bytes.saturating_add(1);
         let mut bytes = Vec::new();
         file.take(most_bytes).read_to_end(&mut bytes).map_err(unreadable)?;
         Ok(bytes)
     }
 
+    /// As [`load`](Self::load), on a thread that nobody waits for when its time is over.
+    fn load_in_time(self, bytes: Vec<u8>, stem: Option<String>) -> Result<TaskModule, ModuleError> {
+        let limit = self.limits.compile_time;
+        let (answer, answered) = mpsc::channel();
+        let load = move || drop(answer.send(self.load(bytes, stem)));
+        thread::Builder::new()
+            .name("wasmpool-compile".to_owned())
+            .stack_size(COMPILER_STACK_BYTES)
+            .spawn(load)
+            .map_err(|source| ModuleError::NoThread { source })?;
+        match answered.recv_timeout(limit) {
+            Ok(loaded) => loaded,
+            Err(RecvTimeoutError::Timeout) => Err(ModuleError::SlowToCompile { limit }),
+            Err(RecvTimeoutError::Disconnected) => Err(ModuleError::Panicked),
+        }
+    }
+
     /// The whole way from bytes to a module; blocks.
     fn load(&self, bytes: Vec<u8>, stem: Option<String>) -> Result<TaskModule, ModuleError> {
-        if let Some(limit_bytes) = self.max_bytes
-            && bytes.len() as u64 > limit_bytes
-        {
+        let limit_bytes = self.limits.module_bytes;
+        if bytes.len() as u64 > limit_bytes {
             return Err(ModuleError::TooLarge { limit_bytes });
         }
         diagnose::expect_component(&bytes)?;
@@ -389,9 +413,9 @@ mod tests {
         assert!(folder.to_string().contains("wasmpool build"));
         fs::write(&path, binary(SHAPES)).unwrap();
         assert_eq!(block_on(TaskModule::from_file(&path)).unwrap().name(), "shapes");
-        let small = TaskModule::loader().name("other").max_bytes(100);
+        let small = TaskModule::loader().name("other").limits(&Limits::default().module_bytes(100));
         assert!(matches!(block_on(small.load_file(&path)), Err(ModuleError::TooLarge { limit_bytes: 100 })));
-        assert_eq!(block_on(small.max_bytes(1 << 20).load_file(&path)).unwrap().name(), "other");
+        assert_eq!(block_on(small.limits(&Limits::default()).load_file(&path)).unwrap().name(), "other");
     }
 
     #[test]

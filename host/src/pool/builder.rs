@@ -5,19 +5,23 @@ use std::sync::Arc;
 
 use tokio::sync::{Semaphore, oneshot};
 
-use crate::call::Isolation;
+use crate::call::{Isolation, RerunInterrupted};
 use crate::dispatch::Queue;
 use crate::error::PoolError;
 use crate::event::{Event, Teller};
 use crate::grants::Grants;
+use crate::lifespan::RerunRule;
 use crate::limits::Limits;
 use crate::module::TaskModule;
+use crate::patience::Terms;
+use crate::pool::check_limits::check;
 use crate::pool::setting::{ModuleSetting, Replacements, bad, in_range};
 use crate::pool::staff::StaffSetting;
 use crate::pool::{Pool, PoolInner};
 use crate::sandbox::engine::PoolEngine;
-use crate::scheduler::calls::Scheduler;
+use crate::scheduler::calls::{CallRules, Scheduler};
 use crate::scheduler::ledger::Ledger;
+use crate::scheduler::watchdog::Watchdog;
 use crate::tally::Tally;
 use crate::worker::crew::Crew;
 use crate::worker::workshop::{ModuleDesk, Staffing, Workshop};
@@ -37,7 +41,8 @@ pub struct PoolBuilder {
     pub(crate) staff: StaffSetting,
     queue_capacity: Option<usize>,
     event_backlog: usize,
-    limits: Limits,
+    pub(crate) limits: Limits,
+    pub(crate) rerun_interrupted: RerunInterrupted,
     on_event: Option<Box<dyn FnMut(Event) + Send>>,
 }
 
@@ -58,6 +63,7 @@ impl PoolBuilder {
             queue_capacity: None,
             event_backlog: DEFAULT_EVENT_BACKLOG,
             limits: Limits::default(),
+            rerun_interrupted: RerunInterrupted::default(),
             on_event: None,
         }
     }
@@ -75,7 +81,7 @@ impl PoolBuilder {
         self
     }
 
-    /// Sets what a sandbox may use up.
+    /// Sets what a sandbox and a call may use up, in place of all that was said about it before.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
@@ -99,6 +105,8 @@ impl PoolBuilder {
     /// # Errors
     /// [`PoolError::BadSetting`], [`PoolError::CannotSnapshot`] or [`PoolError::CannotOpen`].
     pub async fn build(mut self) -> Result<Pool, PoolError> {
+        check(&self.limits)?;
+        let call_rules = self.call_rules();
         let staffing = self.staff.staffing()?;
         let concurrency = self.staff.concurrency.unwrap_or_else(|| self.default_concurrency());
         let concurrency = in_range("concurrency", concurrency, 1, 1 << 20)?;
@@ -119,6 +127,13 @@ impl PoolBuilder {
             permits: Arc::new(Semaphore::new(capacity)),
             teller,
             tally: shop.tally.clone(),
+            watchdog: Watchdog::new(),
+        });
+        let watched = Arc::downgrade(&scheduler);
+        shop.engine.at_every_tick(move || {
+            if let Some(scheduler) = watched.upgrade() {
+                scheduler.watchdog.look_around();
+            }
         });
         let (hear, first): (Vec<_>, Vec<_>) = shop.modules.iter().map(|_| oneshot::channel()).unzip();
         let crew = Crew::start(shop.clone(), hear).map_err(|(id, error)| {
@@ -126,7 +141,7 @@ impl PoolBuilder {
         })?;
         let replacements =
             tokio::sync::Mutex::new(Replacements { modules: self.modules, limits: self.limits });
-        let pool = Pool { inner: Arc::new(PoolInner { scheduler, shop, crew, replacements }) };
+        let pool = Pool { inner: Arc::new(PoolInner { scheduler, shop, crew, call_rules, replacements }) };
         for (module, opened) in pool.inner.shop.modules.iter().zip(first) {
             // Workers end without a word only when the pool does, and this is its only owner.
             let opened = opened.await.unwrap_or_else(|_| Err("the worker was lost".to_owned()));
@@ -137,6 +152,16 @@ impl PoolBuilder {
             }
         }
         Ok(pool)
+    }
+
+    /// Returns what holds for calls where neither their task nor their handle says otherwise.
+    fn call_rules(&self) -> CallRules {
+        let Limits { attempt_timeout, queue_timeout, deadline, slow_after, .. } = self.limits;
+        CallRules {
+            terms: Terms { attempt_timeout, queue_timeout, deadline, slow_after },
+            rerun: RerunRule { policy: self.rerun_interrupted, is_idempotent: false },
+            has_unseen_effects: self.grants.reaches_outside(),
+        }
     }
 
     fn default_concurrency(&self) -> usize {
@@ -157,7 +182,7 @@ impl PoolBuilder {
             self.modules.iter().map(|setting| self.staff.isolation(setting.module.has_async())).collect();
         let space = self.staff.space(staffing.most, concurrency, &isolations);
         let loaded: Vec<_> = self.modules.iter().map(|setting| &setting.module).collect();
-        let engine = PoolEngine::start_with_slots(space, &loaded)
+        let engine = PoolEngine::start_with_slots(space, &loaded, &self.limits)
             .map_err(|error| bad("workers", format!("the engine does not start: {error:#}")))?;
         let mut modules = Vec::new();
         for (index, (setting, isolation)) in self.modules.iter().zip(isolations).enumerate() {

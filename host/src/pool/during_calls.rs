@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::call::Isolation;
+use crate::call::{Isolation, RerunInterrupted};
 use crate::pool::builder::PoolBuilder;
 use crate::pool::staff::Workers;
 
@@ -15,6 +15,33 @@ impl PoolBuilder {
     /// [`idle_timeout`](Self::idle_timeout), or for a minute if that is not set.
     pub fn workers(mut self, workers: impl Into<Workers>) -> Self {
         self.staff.workers = Some(workers.into());
+        self
+    }
+
+    /// Sets how long an attempt may run, from the moment its worker begins it; see
+    /// [`Limits::attempt_timeout`](crate::Limits). It counts before a task's `#[timeout]`, and after a handle's
+    /// [`with_timeout`](crate::Task::with_timeout). Default: no limit.
+    pub fn attempt_timeout(mut self, time: Duration) -> Self {
+        self.limits.attempt_timeout = Some(time);
+        self
+    }
+
+    /// Sets how long an attempt may wait for a worker. Default: no limit.
+    pub fn queue_timeout(mut self, time: Duration) -> Self {
+        self.limits.queue_timeout = Some(time);
+        self
+    }
+
+    /// Sets how long a call may take in all, from its submission, whatever it waits for. Default: no limit.
+    pub fn deadline(mut self, time: Duration) -> Self {
+        self.limits.deadline = Some(time);
+        self
+    }
+
+    /// Sets whether calls are run again whose attempt was lost through no fault of their own. Default: unless they may
+    /// have changed something outside their sandbox.
+    pub fn rerun_interrupted(mut self, policy: RerunInterrupted) -> Self {
+        self.rerun_interrupted = policy;
         self
     }
 

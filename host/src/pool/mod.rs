@@ -2,6 +2,7 @@
 
 pub(crate) mod setting;
 pub(crate) mod staff;
+mod check_limits;
 pub(crate) mod stats;
 pub(crate) mod builder;
 pub(crate) mod before_calls;
@@ -27,7 +28,7 @@ use crate::pool::task::Task;
 use crate::sandbox::blueprint::Blueprint;
 use crate::sandbox::invoke::{TaskArgs, TaskValue};
 use crate::sandbox::prepare::RawInput;
-use crate::scheduler::calls::Scheduler;
+use crate::scheduler::calls::{CallRules, Scheduler};
 use crate::worker::crew::Crew;
 use crate::worker::workshop::{ModuleDesk, Workshop};
 
@@ -55,6 +56,7 @@ struct PoolInner {
     scheduler: Arc<Scheduler>,
     shop: Arc<Workshop>,
     crew: Arc<Crew>,
+    call_rules: CallRules,
     replacements: tokio::sync::Mutex<Replacements>,
 }
 

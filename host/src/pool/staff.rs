@@ -116,7 +116,8 @@ impl StaffSetting {
     }
 }
 
-fn time(setting: &'static str, time: Option<Duration>) -> Result<Option<Duration>, PoolError> {
+/// Checks a time that may be left out.
+pub(crate) fn time(setting: &'static str, time: Option<Duration>) -> Result<Option<Duration>, PoolError> {
     match time {
         Some(time) if time.is_zero() => Err(bad(setting, "it must be longer than nothing")),
         Some(time) if time > LONGEST => Err(bad(setting, "it is longer than a century; leave it out")),

@@ -4,24 +4,27 @@ use std::future::Future;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::Stream;
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, TryAcquireError};
 
 use crate::error::{CallError, PoolError, Refused};
+use crate::module::{TaskInfo, TimeoutAttribute};
 use crate::pool::handle::CallHandle;
 use crate::pool::reports::{Reports, Submission};
 use crate::pool::{Pool, Target};
 use crate::sandbox::invoke::{TaskArgs, TaskValue};
 use crate::sandbox::prepare::{Prepare, RawInput};
-use crate::scheduler::calls::Order;
+use crate::scheduler::calls::{CallRules, Order};
 use crate::spans::CallSpan;
 
 /// A handle of one task: takes `In`, gives `Out`, or `E` where the task returns a `result`. Cheap to clone.
 pub struct Task<In, Out, E = crate::TaskError> {
     inner: Arc<Inner<In, Out>>,
     affinity: Option<u64>,
+    rules: CallRules,
     _error: PhantomData<fn() -> E>,
 }
 
@@ -41,7 +44,8 @@ pub(crate) struct Weights<In, Out> {
 
 impl<In, Out, E> Clone for Task<In, Out, E> {
     fn clone(&self) -> Self {
-        Task { inner: self.inner.clone(), affinity: self.affinity, _error: PhantomData }
+        let Task { inner, affinity, rules, _error } = self;
+        Task { inner: inner.clone(), affinity: *affinity, rules: *rules, _error: PhantomData }
     }
 }
 
@@ -67,6 +71,21 @@ where
         let mut hasher = DefaultHasher::new();
         key.hash(&mut hasher);
         Task { affinity: Some(hasher.finish()), ..self.clone() }
+    }
+
+    /// Returns a handle whose attempts may run for this long, or for ever if `None`, whatever the pool and the task say.
+    pub fn with_timeout(&self, time: impl Into<Option<Duration>>) -> Self {
+        let mut task = self.clone();
+        task.rules.terms.attempt_timeout = time.into();
+        task
+    }
+
+    /// Returns a handle whose calls may take this long in all, from their submission, or for ever if `None`, whatever
+    /// the pool says.
+    pub fn with_deadline(&self, time: impl Into<Option<Duration>>) -> Self {
+        let mut task = self.clone();
+        task.rules.terms.deadline = time.into();
+        task
     }
 
     /// Calls the task and waits for its result; waits first while the pool is full.
@@ -149,7 +168,7 @@ where
             }
         };
         let (task, affinity) = (inner.name.clone(), self.affinity);
-        let order = Order { task, module: inner.module, work, affinity, permit, span };
+        let order = Order { task, module: inner.module, work, affinity, rules: self.rules, permit, span };
         let (call, settlement) = scheduler.submit(id, order);
         Ok(CallHandle::accepted(inner.pool.clone(), call, settlement))
     }
@@ -221,8 +240,19 @@ fn assemble<In, Out, E>(
     weights: Weights<In, Out>,
 ) -> Task<In, Out, E> {
     let name = target.info.name().into();
+    let rules = rules(&pool, &target.info);
     let inner = Inner { pool, name, module: target.module, prepare, weights };
-    Task { inner: Arc::new(inner), affinity: None, _error: PhantomData }
+    Task { inner: Arc::new(inner), affinity: None, rules, _error: PhantomData }
+}
+
+/// Returns what holds for calls of a task: what the pool says, else what the task's attributes say.
+fn rules(pool: &Pool, task: &TaskInfo) -> CallRules {
+    let mut rules = pool.inner.call_rules;
+    rules.rerun.is_idempotent = task.is_idempotent();
+    if let (None, Some(TimeoutAttribute::After(time))) = (rules.terms.attempt_timeout, task.timeout()) {
+        rules.terms.attempt_timeout = Some(time);
+    }
+    rules
 }
 
 /// Returns about how much memory a JSON value takes.

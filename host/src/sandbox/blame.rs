@@ -3,16 +3,55 @@
 use wasmtime::WasmBacktrace;
 use wasmtime_wasi::I32Exit;
 
-use crate::outcome::Trap;
+use crate::limits::Limits;
+use crate::outcome::{Failure, OutOfMemory, Oversized, TooLarge, Trap};
+
+/// Says how the call ended that did it, by the engine's error and the end of what the call wrote to stderr.
+pub(crate) fn failure(error: &wasmtime::Error, stderr_tail: &str, limits: &Limits) -> Failure {
+    if let Some(out_of_memory) = error.downcast_ref::<OutOfMemory>() {
+        return Failure::OutOfMemory(out_of_memory.clone());
+    }
+    if error.chain().any(|cause| cause.to_string().starts_with(COPIES_TOO_MUCH)) {
+        let limit_bytes = limits.answer_bytes;
+        return Failure::TooLarge(TooLarge { what: Oversized::Answer, bytes: None, limit_bytes });
+    }
+    Failure::Trapped(trap_report(error, stderr_tail))
+}
+
+/// How the engine begins to say that a guest hands over too much at once; it has no public type for that.
+const COPIES_TOO_MUCH: &str = "too much data is being copied between the host and the guest";
 
 /// Makes a trap's report out of the engine's error and the end of what the call wrote to stderr.
 pub(crate) fn trap_report(error: &wasmtime::Error, stderr_tail: &str) -> Trap {
-    let message = match (panic_text(stderr_tail), error.downcast_ref::<I32Exit>()) {
-        (Some(panic), _) => panic,
-        (None, Some(exit)) => format!("the guest called exit with status {}", exit.0),
-        (None, None) => engine_text(error),
+    let (panic, exit) = (panic_text(stderr_tail), error.downcast_ref::<I32Exit>());
+    let code = match error.downcast_ref::<wasmtime::Trap>() {
+        _ if exit.is_some() => "exit",
+        Some(wasmtime::Trap::UnreachableCodeReached) if panic.is_some() => "panic",
+        Some(trap) => code_of(*trap),
+        None => "other",
     };
-    Trap { message, backtrace: backtrace(error) }
+    let message = match (panic, exit) {
+        (Some(panic), _) if code == "panic" || code == "other" => panic,
+        (_, Some(exit)) => format!("the guest called exit with status {}", exit.0),
+        _ => engine_text(error),
+    };
+    Trap { code, message, backtrace: backtrace(error) }
+}
+
+/// Returns a trap's name as records have it.
+fn code_of(trap: wasmtime::Trap) -> &'static str {
+    match trap {
+        wasmtime::Trap::StackOverflow => "stack-overflow",
+        wasmtime::Trap::MemoryOutOfBounds => "memory-out-of-bounds",
+        wasmtime::Trap::TableOutOfBounds => "table-out-of-bounds",
+        wasmtime::Trap::IndirectCallToNull => "indirect-call-to-null",
+        wasmtime::Trap::BadSignature => "bad-signature",
+        wasmtime::Trap::IntegerOverflow => "integer-overflow",
+        wasmtime::Trap::IntegerDivisionByZero => "integer-division-by-zero",
+        wasmtime::Trap::BadConversionToInteger => "bad-conversion-to-integer",
+        wasmtime::Trap::UnreachableCodeReached => "unreachable",
+        _ => "other",
+    }
 }
 
 /// Returns what the engine says, without the backtrace that it puts into the chain of causes.

@@ -14,12 +14,10 @@ use crate::limits::Limits;
 use crate::module::{TaskKind, TaskModule};
 use crate::sandbox::forerunner::{Forerunner, why_not_instantiated};
 use crate::sandbox::imports::linker;
-use crate::sandbox::state::{MemoryMeter, Pulse, SandboxState, on_epoch};
+use crate::sandbox::state::{Gauges, SandboxState};
+use crate::sandbox::store::governed;
 use crate::sandbox::unopened::Unopened;
 use crate::sandbox::wasi::context_with;
-
-/// How much the host copies out of a guest for one call, as values: 26 MB of a byte list by JSON.
-const HOST_COPY_BYTES: usize = 1 << 30;
 
 /// What all sandboxes of one module in one pool have in common.
 pub(crate) struct Blueprint {
@@ -140,13 +138,9 @@ impl Blueprint {
     ///
     /// # Errors
     /// What the engine or the initializer said.
-    pub(crate) async fn open(
-        &self,
-        pulse: Arc<Pulse>,
-        memory: Arc<MemoryMeter>,
-    ) -> Result<Sandbox, Unopened> {
+    pub(crate) async fn open(&self, gauges: Gauges) -> Result<Sandbox, Unopened> {
         let opening = async {
-            let mut sandbox = self.instantiate(pulse, memory).await?;
+            let mut sandbox = self.instantiate(gauges).await?;
             for forerunner in &self.forerunners {
                 forerunner.run(&mut sandbox.store, &sandbox.instance, &self.component).await?;
             }
@@ -168,19 +162,10 @@ impl Blueprint {
         )
     }
 
-    pub(super) async fn instantiate(
-        &self,
-        pulse: Arc<Pulse>,
-        memory: Arc<MemoryMeter>,
-    ) -> Result<Sandbox, Unopened> {
+    pub(super) async fn instantiate(&self, gauges: Gauges) -> Result<Sandbox, Unopened> {
         let wasi = context_with(&self.grants)?;
-        let state = SandboxState::new(self.teller.clone(), &self.limits, pulse, wasi).metered(memory);
-        let mut store = Store::new(self.pre.engine(), state);
-        // Before anything else: a new store's deadline has passed already, and opening runs guest code.
-        store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(on_epoch);
-        store.limiter(SandboxState::limiter);
-        store.set_hostcall_fuel(HOST_COPY_BYTES);
+        let state = SandboxState::new(self.teller.clone(), &self.limits, gauges, wasi);
+        let mut store = governed(self.pre.engine(), state, &self.limits);
         match self.pre.instantiate_async(&mut store).await {
             Ok(instance) => Ok(Sandbox { store, instance }),
             Err(error) => Err(Unopened::for_reason(why_not_instantiated(&mut store, &error), &error)),

@@ -10,13 +10,15 @@ use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
-use crate::call::CallId;
+use crate::call::AttemptId;
+use crate::dispatch::Surroundings;
 use crate::event::RetireReason;
+use crate::hold::Hold;
 use crate::lifespan::Lifespan;
 use crate::sandbox::blueprint::Blueprint;
 use crate::sandbox::invoke::Job;
 use crate::sandbox::lobby::Place;
-use crate::sandbox::state::MemoryMeter;
+use crate::sandbox::meter::MemoryMeter;
 use crate::tally::sandboxes::CountedSandbox;
 
 /// Where a worker and the loop of one of its sandboxes meet.
@@ -25,6 +27,8 @@ pub(crate) struct Door {
     pub(crate) blueprint: Arc<Blueprint>,
     /// How much memory the guest has, in bytes.
     pub(crate) memory: Arc<MemoryMeter>,
+    /// Who in there keeps all others from running.
+    pub(crate) hold: Arc<Hold>,
     lifespan: Lifespan,
     /// The sandbox, as long as it or its worker has to do with this door.
     pub(crate) counted: CountedSandbox,
@@ -68,6 +72,7 @@ impl Door {
             place,
             blueprint,
             memory: Arc::default(),
+            hold: Arc::default(),
             lifespan,
             counted,
             capacity,
@@ -87,9 +92,14 @@ impl Door {
         })
     }
 
+    /// Returns where calls run that begin in here.
+    pub(crate) fn surroundings(&self) -> Surroundings<'_> {
+        Surroundings { worker: self.place.worker, bell: &self.place.bell, hold: &self.hold }
+    }
+
     /// Lets a job in.
     pub(crate) fn admit(&self, job: Job) {
-        self.place.lobby.note_arrival(job.attempt.call, self.place.id);
+        self.place.lobby.note_arrival(job.attempt, self.place.id);
         self.awaited.set(self.awaited.get() + 1);
         self.admitted.set(self.admitted.get() + 1);
         self.waiting.borrow_mut().push_back(job);
@@ -108,7 +118,7 @@ impl Door {
     pub(crate) fn take_waiting(&self) -> Vec<Job> {
         let jobs: Vec<_> = self.waiting.borrow_mut().drain(..).collect();
         for job in &jobs {
-            self.no_longer_awaited(job.attempt.call);
+            self.no_longer_awaited(job.attempt);
         }
         self.admitted.set(self.admitted.get() - jobs.len() as u64);
         jobs
@@ -120,8 +130,8 @@ impl Door {
     }
 
     /// Notes that a call is not inside any more.
-    pub(crate) fn leave(&self, call: CallId) {
-        if !self.no_longer_awaited(call) {
+    pub(crate) fn leave(&self, attempt: AttemptId) {
+        if !self.no_longer_awaited(attempt) {
             self.abandoned.set(self.abandoned.get().saturating_sub(1));
         }
         self.note_if_changed();
@@ -135,13 +145,13 @@ impl Door {
     }
 
     /// Notes that nobody awaits a call any more; returns its job if it has not begun.
-    pub(crate) fn abandon(&self, call: CallId) -> Option<Job> {
-        if !self.no_longer_awaited(call) {
+    pub(crate) fn abandon(&self, attempt: AttemptId) -> Option<Job> {
+        if !self.no_longer_awaited(attempt) {
             return None;
         }
         self.call_the_loop();
         let mut waiting = self.waiting.borrow_mut();
-        let Some(place) = waiting.iter().position(|job| job.attempt.call == call) else {
+        let Some(place) = waiting.iter().position(|job| job.attempt == attempt) else {
             self.abandoned.set(self.abandoned.get() + 1);
             return None;
         };
@@ -150,8 +160,8 @@ impl Door {
         waiting.remove(place)
     }
 
-    fn no_longer_awaited(&self, call: CallId) -> bool {
-        if !self.place.lobby.note_departure(call, self.place.id) {
+    fn no_longer_awaited(&self, attempt: AttemptId) -> bool {
+        if !self.place.lobby.note_departure(attempt, self.place.id) {
             return false;
         }
         self.awaited.set(self.awaited.get() - 1);

@@ -6,13 +6,14 @@
 //! sandbox asks the system for its own.
 
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, RwLock};
 use std::thread::{JoinHandle, current};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use wasmtime::{Engine, InstanceAllocationStrategy, PoolingAllocationConfig, ResourcesRequired};
+use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, ResourcesRequired};
 
+use crate::limits::Limits;
 use crate::module::{TaskModule, engine_config};
 
 /// How often a busy guest is interrupted for a look around.
@@ -30,8 +31,11 @@ const MEMORY_BYTES: usize = 1 << 32;
 /// Memories are measured in pages.
 const PAGE_BYTES: u64 = 1 << 16;
 
-/// Room for a table to grow to, in elements; 8 bytes of address space each.
-const TABLE_ELEMENTS: usize = 1 << 17;
+/// A table in a slot does not grow beyond this; 8 bytes of address space an element.
+const TABLE_ELEMENTS_AT_MOST: usize = 1 << 20;
+
+/// What the host needs of a stack below the guest's frames, for imports and for compiled adapters.
+const HOST_STACK_BYTES: usize = 3 << 19;
 
 /// How many sandboxes a pool may have at once, and how many calls may be inside them.
 #[derive(Clone, Copy, Debug)]
@@ -57,20 +61,24 @@ pub(crate) struct PoolEngine {
 
 impl PoolEngine {
     /// Starts an engine that takes what [`TaskModule`] compiled and asks the system for each sandbox.
-    pub(crate) fn start() -> wasmtime::Result<Self> {
-        Ok(Self::of(Engine::new(&engine_config())?, None))
+    pub(crate) fn start(limits: &Limits) -> wasmtime::Result<Self> {
+        Ok(Self::of(Engine::new(&limited_config(limits))?, None))
     }
 
     /// Starts an engine that has slots for the sandboxes of these modules, if so many can be set aside.
-    pub(crate) fn start_with_slots(space: Space, modules: &[&TaskModule]) -> wasmtime::Result<Self> {
-        let Some(slots) = slots(space, modules) else { return Self::start() };
-        let mut config = engine_config();
+    pub(crate) fn start_with_slots(
+        space: Space,
+        modules: &[&TaskModule],
+        limits: &Limits,
+    ) -> wasmtime::Result<Self> {
+        let Some(slots) = slots(space, modules, limits) else { return Self::start(limits) };
+        let mut config = limited_config(limits);
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(slots));
         match Engine::new(&config) {
             Ok(engine) => Ok(Self::of(engine, Some(Arc::new(Semaphore::new(space.sandboxes))))),
             Err(error) => {
                 tracing::warn!("sandboxes open slower, because no slots could be set aside: {error:#}");
-                Self::start()
+                Self::start(limits)
             }
         }
     }
@@ -98,11 +106,10 @@ impl PoolEngine {
         Slot { _permit: Some(self.trial.clone().acquire_owned().await.expect("slots are never closed")) }
     }
 
-    /// Has something done at every tick, on the ticker's thread. The first who asks is heard.
+    /// Has something done at every tick, on the ticker's thread.
     pub(crate) fn at_every_tick(&self, act: impl Fn() + Send + Sync + 'static) {
         if let Some(ticker) = &*self.ticker.lock().expect("no holder of this lock panics") {
-            // Whoever came first stays.
-            let _ = ticker.at_every_tick.set(Box::new(act));
+            ticker.at_every_tick.write().expect("no holder of this lock panics").push(Arc::new(act));
         }
     }
 
@@ -113,8 +120,15 @@ impl PoolEngine {
     }
 }
 
+/// Returns the settings of an engine whose guests have the stack that the limits give them.
+fn limited_config(limits: &Limits) -> Config {
+    let mut config = engine_config();
+    config.max_wasm_stack(limits.stack_bytes).async_stack_size(limits.stack_bytes + HOST_STACK_BYTES);
+    config
+}
+
 /// Returns how much to set aside, or `None` if that would be too much or cannot be known.
-fn slots(space: Space, modules: &[&TaskModule]) -> Option<PoolingAllocationConfig> {
+fn slots(space: Space, modules: &[&TaskModule], limits: &Limits) -> Option<PoolingAllocationConfig> {
     let needs = modules.iter().map(|module| module.needs()).collect::<Option<Vec<&ResourcesRequired>>>()?;
     let most =
         |count: fn(&ResourcesRequired) -> u64| needs.iter().map(|needs| count(needs)).max().unwrap_or(0);
@@ -146,34 +160,34 @@ fn slots(space: Space, modules: &[&TaskModule]) -> Option<PoolingAllocationConfi
         .total_tables(sandboxes.checked_mul(tables)?)
         .max_tables_per_module(tables)
         .max_tables_per_component(tables)
-        .table_elements(elements.max(TABLE_ELEMENTS))
+        .table_elements(elements.max(limits.table_elements.min(TABLE_ELEMENTS_AT_MOST)))
         .total_stacks(u32::try_from(stacks).ok()?);
     Some(slots)
 }
 
 /// A plain thread: no busy worker can hold it up.
 struct Ticker {
-    at_every_tick: Arc<OnceLock<AtTick>>,
+    at_every_tick: Arc<RwLock<Vec<AtTick>>>,
     /// Dropped to end the thread.
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-type AtTick = Box<dyn Fn() + Send + Sync>;
+type AtTick = Arc<dyn Fn() + Send + Sync>;
 
 impl Ticker {
     fn start(engine: Engine) -> Self {
         let (stop, stopped) = channel::<()>();
-        let at_every_tick = Arc::new(OnceLock::<AtTick>::new());
-        let act = at_every_tick.clone();
+        let at_every_tick = Arc::new(RwLock::new(Vec::<AtTick>::new()));
+        let acts = at_every_tick.clone();
         let thread = std::thread::Builder::new()
             .name("wasmpool-ticker".to_owned())
             .spawn(move || {
                 while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
                     engine.increment_epoch();
-                    if let Some(act) = act.get() {
-                        act();
-                    }
+                    // Outside the lock, since who acts may ask for more.
+                    let acts = acts.read().expect("no holder of this lock panics").clone();
+                    acts.iter().for_each(|act| act());
                 }
             })
             .expect("the system gives a pool one more thread");

@@ -8,7 +8,8 @@ use wasmtime::component::{Component, Func, Instance, Val};
 use wasmtime::{Store, WasmBacktrace};
 
 use crate::module::{TaskInfo, TaskModule};
-use crate::sandbox::blame::trap_report;
+use crate::outcome::{Failure, OutOfMemory};
+use crate::sandbox::blame::failure;
 use crate::sandbox::state::SandboxState;
 use crate::values::value_to_json;
 
@@ -76,6 +77,9 @@ impl Forerunner {
 
 /// Says why no instance came to be: guest code trapped, or there was no room for it.
 pub(crate) fn why_not_instantiated(store: &mut Store<SandboxState>, error: &wasmtime::Error) -> String {
+    if let Some(out_of_memory) = error.downcast_ref::<OutOfMemory>() {
+        return format!("the module cannot be instantiated: {out_of_memory}");
+    }
     if error.is::<WasmBacktrace>() {
         return how_it_trapped(store, "the module's start", error);
     }
@@ -84,8 +88,12 @@ pub(crate) fn why_not_instantiated(store: &mut Store<SandboxState>, error: &wasm
 
 /// Says how `what` trapped, with the guest's own panic message.
 fn how_it_trapped(store: &mut Store<SandboxState>, what: &str, error: &wasmtime::Error) -> String {
-    let tail = store.data_mut().output.finish(None);
-    format!("{what} trapped: {}", trap_report(error, &tail))
+    let state = store.data_mut();
+    let tail = state.output.finish(None);
+    match failure(error, &tail, &state.limits) {
+        Failure::Trapped(trap) => format!("{what} trapped: {trap}"),
+        other => format!("{what} failed: {other}"),
+    }
 }
 
 /// Makes a text of a function's error: the message and causes of a `task-error`, the text of a string.

@@ -3,12 +3,8 @@
 
 use std::future::poll_fn;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use crate::sandbox::door::Door;
-
-/// How long the calls of a closed sandbox may go on beside one that nobody awaits and that may hold them up.
-const DRAIN_LIMIT: Duration = Duration::from_secs(10);
 
 impl Door {
     /// Returns true if it is closed with a call inside that nobody awaits and that may hold up the others.
@@ -17,12 +13,12 @@ impl Door {
     }
 
     /// Waits outside until nobody needs the sandbox any more, whatever its guest code is doing; or, once it is closed
-    /// and a call in it that nobody awaits holds up the others, until they have had `DRAIN_LIMIT` to end.
+    /// and a call in it that nobody awaits holds up the others, until they have had [`Limits::drain_limit`](crate::Limits) to end.
     pub(crate) async fn given_up(&self) {
         while !self.is_done() {
             poll_fn(|cx| self.poll_outside(cx, self.is_done() || self.may_be_held_up())).await;
             let relieved = poll_fn(|cx| self.poll_outside(cx, self.is_done() || !self.may_be_held_up()));
-            if tokio::time::timeout(DRAIN_LIMIT, relieved).await.is_err() {
+            if tokio::time::timeout(self.blueprint.limits.drain_limit, relieved).await.is_err() {
                 return;
             }
         }

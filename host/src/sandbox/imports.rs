@@ -1,12 +1,14 @@
 //! What a sandbox may import: WASI 0.2 and 0.3 with nothing granted, and `wasmpool:host` (guest/wit).
 
-use wasmtime::component::{Access, GuestTaskId, HasSelf, Linker, Resource};
+use wasmtime::component::{Access, HasSelf, Linker, Resource};
 use wasmtime::{AsContextMut, Engine, StoreContextMut};
 use wasmtime_wasi::WasiView;
 use wasmtime_wasi::p2::DynOutputStream;
 use wasmtime_wasi::p2::bindings::io::streams;
 
 use crate::call::AttemptId;
+use crate::sandbox::asking::asking_task;
+use crate::sandbox::holding::note_holds;
 use crate::sandbox::state::SandboxState;
 
 mod contract {
@@ -44,6 +46,7 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<SandboxState>> 
     wasmtime_wasi::p3::add_to_linker(&mut linker)?;
     contract::wasmpool::host::call::add_to_linker::<_, HasSelf<SandboxState>>(&mut linker, |state| state)?;
     attribute_output(&mut linker)?;
+    note_holds(&mut linker)?;
     Ok(linker)
 }
 
@@ -88,14 +91,6 @@ fn attribute_output(linker: &mut Linker<SandboxState>) -> wasmtime::Result<()> {
     )?;
     linker.allow_shadowing(false);
     Ok(())
-}
-
-/// Returns the root of the guest task that calls an import. Only at its entry, before anything is awaited; `None` if
-/// the engine does not know, as in an initializer.
-pub(crate) fn asking_task(
-    store: &mut StoreContextMut<'_, SandboxState>,
-) -> wasmtime::Result<Option<GuestTaskId>> {
-    Ok(store.async_call_stack()?.last())
 }
 
 fn note_writer(store: &mut StoreContextMut<'_, SandboxState>) -> wasmtime::Result<()> {

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
+use wasmtime::AsContextMut;
 use wasmtime::component::{
     Accessor, ComponentExportIndex, ComponentNamedList, GuestTaskId, Instance, Lift, Lower, Type, Val,
 };
 
-use crate::outcome::{Denial, Ending, Failure, Parcel, TaskError};
+use crate::outcome::{Denial, Ending, Failure, Oversized, Parcel, TaskError, TooLarge};
 use crate::sandbox::state::{Resident, SandboxState};
-use crate::values::value_to_json;
+use crate::values::{size_of_values, value_to_json};
 
 /// A tuple of arguments that a task can be called with by static types: component types that can be written
 /// into a guest, and cloned in case the call has to be run again.
@@ -128,6 +129,7 @@ impl Invocation for Dynamic {
     ) -> LocalBoxFuture<'a, Result<(), Broken>> {
         async move {
             let mut results = vec![Val::Bool(false); usize::from(self.result.is_some())];
+            let resident = Resident { is_by_json: true, ..resident };
             let started = accessor.with(|mut store| {
                 let started = inside.export(self.task).and_then(|export| {
                     let func = inside.instance.get_func(&mut store, export).ok_or_else(gone)?;
@@ -138,7 +140,10 @@ impl Invocation for Dynamic {
             let Some((func, call)) = started else { return Ok(()) };
             let task = call.task();
             match func.finish_call_concurrent(accessor, call).await {
-                Ok(()) => leave(accessor, task, self.conclude(results.pop())),
+                Ok(()) => {
+                    let limit_bytes = accessor.with(|mut store| store.data_mut().limits.answer_bytes);
+                    leave(accessor, task, self.conclude(results.pop(), limit_bytes));
+                }
                 Err(error) => return Err(Broken { task, error }),
             }
             Ok(())
@@ -148,8 +153,13 @@ impl Invocation for Dynamic {
 }
 
 impl Dynamic {
-    /// Turns the function's result into JSON; a `result` is taken apart, as by static types.
-    fn conclude(&self, value: Option<Val>) -> Ending {
+    /// Turns the function's result into JSON, unless it is too large; a `result` is taken apart, as by static types.
+    fn conclude(&self, value: Option<Val>, limit_bytes: usize) -> Ending {
+        let bytes = size_of_values(&value);
+        if bytes > limit_bytes {
+            let too_large = TooLarge { what: Oversized::Answer, bytes: Some(bytes), limit_bytes };
+            return Ending::Failed(Failure::TooLarge(too_large));
+        }
         let (Some(ty), Some(value)) = (&self.result, value) else {
             return Ending::Completed(Box::new(serde_json::Value::Null));
         };
@@ -177,7 +187,8 @@ fn enter<C>(
 ) -> Option<C> {
     match started {
         Ok(call) => {
-            store.data_mut().roster.enter(task(&call), resident);
+            let copy_bytes = store.data_mut().enter(task(&call), resident);
+            store.as_context_mut().set_hostcall_fuel(copy_bytes);
             Some(call)
         }
         Err(error) => {
@@ -192,10 +203,11 @@ fn enter<C>(
 fn leave(accessor: &Accessor<SandboxState>, task: GuestTaskId, ending: Ending) {
     let resident = accessor.with(|mut store| {
         let state = store.data_mut();
-        let resident = state.roster.leave(task);
+        let (resident, copy_bytes) = state.leave(task);
         if let Some(resident) = &resident {
             state.output.finish(Some(resident.attempt));
         }
+        store.as_context_mut().set_hostcall_fuel(copy_bytes);
         resident
     });
     if let Some(Resident { reply, denial, .. }) = resident {

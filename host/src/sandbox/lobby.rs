@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::bell::Bell;
-use crate::call::{CallId, WorkerId};
+use crate::call::{AttemptId, WorkerId};
 
 /// One sandbox of a worker, in the order of their openings.
 pub(crate) type DoorId = u64;
@@ -14,8 +14,8 @@ pub(crate) type DoorId = u64;
 /// What the doors of one worker note for it.
 #[derive(Default)]
 pub(crate) struct Lobby {
-    /// Calls at or behind all doors that somebody awaits, and where.
-    awaited: RefCell<HashMap<CallId, DoorId>>,
+    /// Attempts at or behind all doors that somebody awaits, and where.
+    awaited: RefCell<HashMap<AttemptId, DoorId>>,
     /// Doors whose loop was called, and had not come by when somebody last looked.
     called: RefCell<Vec<DoorId>>,
     /// Doors that have become free for another call, or worn out, since somebody last looked.
@@ -28,22 +28,22 @@ impl Lobby {
         self.awaited.borrow().len()
     }
 
-    /// Returns where a call is that somebody awaits.
-    pub(crate) fn door_of(&self, call: CallId) -> Option<DoorId> {
-        self.awaited.borrow().get(&call).copied()
+    /// Returns where an attempt is that somebody awaits.
+    pub(crate) fn door_of(&self, attempt: AttemptId) -> Option<DoorId> {
+        self.awaited.borrow().get(&attempt).copied()
     }
 
-    /// Notes that a call has come to a door.
-    pub(crate) fn note_arrival(&self, call: CallId, door: DoorId) {
-        self.awaited.borrow_mut().insert(call, door);
+    /// Notes that an attempt has come to a door.
+    pub(crate) fn note_arrival(&self, attempt: AttemptId, door: DoorId) {
+        self.awaited.borrow_mut().insert(attempt, door);
     }
 
-    /// Notes that a call has left a door, or that nobody awaits it any more; returns false if that is known.
-    pub(crate) fn note_departure(&self, call: CallId, door: DoorId) -> bool {
+    /// Notes that an attempt has left a door, or that nobody awaits it any more; returns false if that is known.
+    pub(crate) fn note_departure(&self, attempt: AttemptId, door: DoorId) -> bool {
         let mut awaited = self.awaited.borrow_mut();
-        let was_here = awaited.get(&call) == Some(&door);
+        let was_here = awaited.get(&attempt) == Some(&door);
         if was_here {
-            awaited.remove(&call);
+            awaited.remove(&attempt);
         }
         was_here
     }

@@ -4,9 +4,14 @@
 
 pub(crate) mod engine;
 pub(crate) mod output;
+pub(crate) mod meter;
+mod copying;
 pub(crate) mod state;
+pub(crate) mod store;
 pub(crate) mod unopened;
 pub(crate) mod wasi;
+pub(crate) mod asking;
+mod holding;
 pub(crate) mod imports;
 pub(crate) mod invoke;
 pub(crate) mod blame;

@@ -9,10 +9,10 @@ use wasmtime::component::{ComponentExportIndex, ComponentNamedList, Lift, Val};
 
 use crate::error::PoolError;
 use crate::module::TaskInfo;
-use crate::outcome::{Ending, Failure};
+use crate::outcome::{Ending, Failure, Oversized, TooLarge};
 use crate::sandbox::blueprint::Blueprint;
 use crate::sandbox::invoke::{Dynamic, Invocation, TaskArgs, TaskValue, Typed};
-use crate::values::{BadValue, args_from_json, value_from_json};
+use crate::values::{BadValue, args_from_json, size_of_values, value_from_json};
 
 /// Turns what a caller hands in into a call.
 pub(crate) type Prepare<In> = Box<dyn Fn(In) -> Result<Arc<dyn Invocation>, Failure> + Send + Sync>;
@@ -124,8 +124,14 @@ impl Blueprint {
         }
         let (number, _) = self.called(task)?;
         let result = task.result_type().cloned();
+        let limit_bytes = self.limits.arguments_bytes;
         Ok(Box::new(move |input| {
             let params = fit(input).map_err(Failure::BadInput)?;
+            let bytes = size_of_values(&params);
+            if bytes > limit_bytes {
+                let what = Oversized::Arguments;
+                return Err(Failure::TooLarge(TooLarge { what, bytes: Some(bytes), limit_bytes }));
+            }
             Ok(Arc::new(Dynamic { task: number, params, result: result.clone() }))
         }))
     }

@@ -12,12 +12,12 @@ use wasmtime::AsContextMut;
 use wasmtime::component::{Accessor, GuestTaskId};
 
 use crate::event::RetireReason;
-use crate::outcome::{Ending, Failure, Interruption};
-use crate::sandbox::blame::trap_report;
+use crate::outcome::{Ending, Interruption};
+use crate::sandbox::blame::failure;
 use crate::sandbox::blueprint::Sandbox;
 use crate::sandbox::door::Door;
 use crate::sandbox::invoke::{Broken, Inside, for_want_of};
-use crate::sandbox::state::{Abandoned, Resident, SandboxState};
+use crate::sandbox::state::{Resident, SandboxState, Stopped};
 
 impl Sandbox {
     /// Runs the calls that come in by the door until it is closed, a call traps, or it is given up.
@@ -40,12 +40,15 @@ impl Sandbox {
             None => (None, None),
         };
         let reason = match (&error, door.closing()) {
-            (Some(error), _) if error.is::<Abandoned>() => RetireReason::Abandoned,
-            (Some(_), _) => RetireReason::Trapped,
+            (Some(error), _) => match error.downcast_ref::<Stopped>() {
+                Some(Stopped::Abandoned) => RetireReason::Abandoned,
+                Some(Stopped::OutOfTime) => RetireReason::OutOfTime,
+                None => RetireReason::Trapped,
+            },
             (None, Some(reason)) if door.is_done() => reason,
             (None, _) => RetireReason::Stuck,
         };
-        self.answer_all(culprit, &error.unwrap_or_else(|| Abandoned.into()), door);
+        self.answer_all(culprit, &error.unwrap_or_else(|| Stopped::Abandoned.into()), door);
         reason
     }
 
@@ -60,18 +63,18 @@ impl Sandbox {
         // Neighbours go back to the queue's front, so the newest goes first.
         residents.sort_by_key(|(_, resident)| std::cmp::Reverse(resident.attempt.call));
         // Where the engine stopped what computed for nobody, no caller is to blame.
-        let is_stopped = error.is::<Abandoned>();
+        let is_stopped = error.is::<Stopped>();
         let only_call_ever = door.served() == 1 && !is_stopped;
         let known = is_stopped || only_call_ever || residents.iter().any(|(task, _)| Some(*task) == culprit);
         for (task, resident) in residents {
             let stderr = state.output.finish(Some(resident.attempt));
             let ending = match (known, only_call_ever || Some(task) == culprit) {
-                (true, true) => Ending::Failed(Failure::Trapped(trap_report(error, &stderr))),
+                (true, true) => Ending::Failed(failure(error, &stderr, &state.limits)),
                 (true, false) if is_stopped => Ending::Interrupted(Interruption::NeighbourStopped),
                 (true, false) => Ending::Interrupted(Interruption::NeighbourTrapped),
                 (false, _) => Ending::Interrupted(Interruption::SomebodyTrapped),
             };
-            door.leave(resident.attempt.call);
+            door.leave(resident.attempt);
             resident.reply.answer(for_want_of(resident.denial, ending));
         }
         // Of work left over from answered calls.
@@ -87,24 +90,29 @@ async fn serve_calls(
     let mut running = FuturesUnordered::new();
     poll_fn(|cx: &mut Context<'_>| {
         loop {
-            while let Poll::Ready(Some((call, ended))) = running.poll_next_unpin(cx) {
+            while let Poll::Ready(Some((attempt, ended))) = running.poll_next_unpin(cx) {
                 match ended {
-                    Ok(()) => door.leave(call),
+                    Ok(()) => door.leave(attempt),
                     // It stays inside until somebody has found out why.
                     Err(broken) => return Poll::Ready(Err(broken)),
                 }
             }
             if let Some(job) = door.take_in(running.len()) {
-                if !job.reply.begun(door.place.worker, &door.place.bell) {
-                    door.leave(job.attempt.call);
+                if !job.reply.begun(door.surroundings()) {
+                    door.leave(job.attempt);
                     continue;
                 }
                 door.note_begun();
-                let call = job.attempt.call;
-                let resident =
-                    Resident { attempt: job.attempt, reply: job.reply, abandoned_ticks: 0, denial: None };
+                let attempt = job.attempt;
+                let resident = Resident {
+                    attempt: job.attempt,
+                    reply: job.reply,
+                    abandoned_ticks: 0,
+                    is_by_json: false,
+                    denial: None,
+                };
                 let run = job.work.run(accessor, inside, resident);
-                running.push(async move { (call, run.await) });
+                running.push(async move { (attempt, run.await) });
                 continue;
             }
             door.note_came_by(cx);

@@ -23,7 +23,8 @@ use crate::own_thread::on_own_thread;
 use crate::sandbox::engine::PoolEngine;
 use crate::sandbox::forerunner::{Forerunner, why_not_instantiated};
 use crate::sandbox::imports::{linker, refuse_secure_random};
-use crate::sandbox::state::{Pulse, SandboxState, on_epoch};
+use crate::sandbox::state::{Gauges, SandboxState};
+use crate::sandbox::store::governed;
 use crate::sandbox::wasi::{ClockUse, context_with};
 
 /// A snapshot to be taken.
@@ -89,7 +90,7 @@ impl SnapshotRun {
         let (context, instrumented) =
             wizer.instrument_component(self.module.bytes()).map_err(|error| refused(&error))?;
         let failed = |error: &dyn std::fmt::Display| Untaken::Failed(error.to_string());
-        let engine = PoolEngine::start().map_err(|error| failed(&error))?;
+        let engine = PoolEngine::start(&self.limits).map_err(|error| failed(&error))?;
         let component =
             Component::from_binary(engine.engine(), &instrumented).map_err(|error| refused(&error))?;
         let runtime = Builder::new_current_thread().enable_all().build().map_err(|error| failed(&error))?;
@@ -130,6 +131,8 @@ impl SnapshotRun {
                 self.function
             )));
         }
+        // The whole memory is copied out as one value.
+        store.set_hostcall_fuel(usize::MAX);
         let bytes = read_memory(store, instance, wizer, context).await?;
         Ok(Taken { bytes, is_reproducible: self.grants.is_none() && !clocks.was_read() })
     }
@@ -137,14 +140,8 @@ impl SnapshotRun {
     fn store(&self, engine: &Engine, clocks: &ClockUse) -> Result<Store<SandboxState>, Untaken> {
         let mut wasi = context_with(&self.grants).map_err(|unopened| Untaken::Failed(unopened.reason))?;
         clocks.watch(&mut wasi);
-        let state = SandboxState::new(self.teller.clone(), &self.limits, Pulse::new(|| false), wasi);
-        let mut store = Store::new(engine, state);
-        // Before anything else: a new store's deadline has passed already, and opening runs guest code.
-        store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(on_epoch);
-        // The whole memory is copied out as one value.
-        store.set_hostcall_fuel(usize::MAX);
-        Ok(store)
+        let state = SandboxState::new(self.teller.clone(), &self.limits, Gauges::unread(), wasi);
+        Ok(governed(engine, state, &self.limits))
     }
 }
 

@@ -3,54 +3,22 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use wasmtime::component::{GuestTaskId, ResourceTable};
 use wasmtime::{ResourceLimiter, StoreContextMut, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
-use crate::call::AttemptId;
-use crate::dispatch::Reply;
-use crate::event::{GuestStream, Teller};
+use crate::call::{AttemptId, CallId};
+use crate::dispatch::{Reply, Standing};
+use crate::event::{Event, GuestStream, Teller};
+use crate::hold::{Held, Hold};
 use crate::limits::Limits;
 use crate::outcome::Denial;
+use crate::sandbox::copying::{json_copy_bytes, typed_copy_bytes};
+use crate::sandbox::engine::TICK;
+use crate::sandbox::meter::{Limiter, MemoryMeter};
 use crate::sandbox::output::OutputDesk;
-
-/// How much memory a sandbox has, in bytes: all linear memories together.
-#[derive(Debug, Default)]
-pub(crate) struct MemoryMeter {
-    bytes: AtomicUsize,
-}
-
-impl MemoryMeter {
-    pub(crate) fn bytes(&self) -> usize {
-        self.bytes.load(Ordering::Relaxed)
-    }
-}
-
-/// Reads the meter's numbers off the engine's questions, and never says no.
-#[derive(Default)]
-struct MemoryReader {
-    meter: Arc<MemoryMeter>,
-    last_growth: usize,
-}
-
-impl ResourceLimiter for MemoryReader {
-    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        self.last_growth = desired.saturating_sub(current);
-        self.meter.bytes.fetch_add(self.last_growth, Ordering::Relaxed);
-        Ok(true)
-    }
-
-    fn memory_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
-        self.meter.bytes.fetch_sub(self.last_growth, Ordering::Relaxed);
-        Ok(())
-    }
-
-    fn table_growing(&mut self, _: usize, _: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(true)
-    }
-}
 
 /// A busy guest gives way to the rest of its worker every this many ticks.
 const TICKS_BETWEEN_YIELDS: u32 = 10;
@@ -63,48 +31,53 @@ const TICKS_LEFT_OVER: u32 = 100;
 
 /// What a store carries.
 pub(crate) struct SandboxState {
+    teller: Teller,
     wasi: WasiCtx,
     table: ResourceTable,
     pub(crate) output: OutputDesk,
     pub(crate) roster: Roster,
     pulse: Arc<Pulse>,
-    memory: MemoryReader,
+    hold: Arc<Hold>,
+    limiter: Limiter,
+    pub(crate) limits: Limits,
     ticks_since_yield: u32,
     ticks_left_over: u32,
+    /// How many calls run whose values are copied one by one.
+    calls_by_json: usize,
     /// False while the initializer runs, which belongs to no call.
     is_open: bool,
 }
 
 impl SandboxState {
     /// Makes the state of a new store, whose guest has what `wasi` gives it and talks to `teller`.
-    pub(crate) fn new(teller: Teller, limits: &Limits, pulse: Arc<Pulse>, mut wasi: WasiCtxBuilder) -> Self {
-        let output = OutputDesk::new(teller, limits.guest_output_bytes);
+    pub(crate) fn new(teller: Teller, limits: &Limits, gauges: Gauges, mut wasi: WasiCtxBuilder) -> Self {
+        let output = OutputDesk::new(teller.clone(), limits.guest_output_bytes);
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(limits.handles);
         let wasi = wasi
             .stdout(output.stream(GuestStream::Stdout))
             .stderr(output.stream(GuestStream::Stderr))
             .build();
         SandboxState {
+            teller,
             wasi,
-            table: ResourceTable::new(),
+            table,
             output,
             roster: Roster::default(),
-            pulse,
-            memory: MemoryReader::default(),
+            pulse: gauges.pulse,
+            hold: gauges.hold,
+            limiter: Limiter::new(limits, gauges.memory),
+            limits: limits.clone(),
             ticks_since_yield: 0,
             ticks_left_over: 0,
+            calls_by_json: 0,
             is_open: false,
         }
     }
 
-    /// Has the guest's memory shown on `meter`.
-    pub(crate) fn metered(mut self, meter: Arc<MemoryMeter>) -> Self {
-        self.memory.meter = meter;
-        self
-    }
-
-    /// Returns who hears of memories that grow.
+    /// Returns who is asked when memories and tables grow.
     pub(crate) fn limiter(&mut self) -> &mut dyn ResourceLimiter {
-        &mut self.memory
+        &mut self.limiter
     }
 
     /// Notes that from now on calls run here. What was printed before belongs to none of them.
@@ -112,6 +85,25 @@ impl SandboxState {
         self.is_open = true;
         self.output.set_writer(None);
         self.output.finish(None);
+    }
+
+    /// Puts a call on the roster before any of its guest code runs; the engine uses an id again once its call is through.
+    /// Returns how much the host may copy out of the guest at once from now on.
+    pub(crate) fn enter(&mut self, task: GuestTaskId, resident: Resident) -> usize {
+        self.calls_by_json += usize::from(resident.is_by_json);
+        self.roster.residents.insert(task, resident);
+        self.copy_bytes()
+    }
+
+    /// Takes a call off the roster that has ended; returns how much the host may copy from now on.
+    pub(crate) fn leave(&mut self, task: GuestTaskId) -> (Option<Resident>, usize) {
+        let resident = self.roster.residents.remove(&task);
+        self.calls_by_json -= usize::from(resident.as_ref().is_some_and(|resident| resident.is_by_json));
+        (resident, self.copy_bytes())
+    }
+
+    fn copy_bytes(&self) -> usize {
+        if self.calls_by_json > 0 { json_copy_bytes(&self.limits) } else { typed_copy_bytes(&self.limits) }
     }
 
     /// Notes that guest code whose root is `root` may have changed something outside the sandbox. Where the root is
@@ -127,15 +119,13 @@ impl SandboxState {
     /// denial counts. Where the root is unknown it may have been anybody.
     pub(crate) fn note_denial(&mut self, root: Option<GuestTaskId>, denial: &Denial) {
         let residents = &mut self.roster.residents;
-        match root.filter(|task| residents.contains_key(task)) {
-            Some(task) => {
-                let resident = residents.get_mut(&task).expect("it was just found there");
-                resident.denial.get_or_insert_with(|| denial.clone());
-            }
-            None => {
-                for resident in residents.values_mut() {
-                    resident.denial.get_or_insert_with(|| denial.clone());
-                }
+        let root = root.filter(|task| residents.contains_key(task));
+        let is_meant = |task: &GuestTaskId| root.is_none_or(|root| *task == root);
+        for (_, resident) in residents.iter_mut().filter(|(task, _)| is_meant(task)) {
+            if resident.denial.is_none() {
+                resident.denial = Some(denial.clone());
+                let attempt = resident.attempt;
+                self.teller.tell(|| Event::Denied { attempt, denial: denial.clone() });
             }
         }
     }
@@ -145,18 +135,32 @@ impl SandboxState {
         self.table.is_empty()
     }
 
-    /// Returns true if the running guest code has been busy for nobody for too long.
-    fn is_busy_for_nobody(&mut self, root: Option<GuestTaskId>) -> bool {
-        match root.and_then(|task| self.roster.residents.get_mut(&task)) {
-            Some(resident) => {
-                self.ticks_left_over = 0;
-                resident.abandoned_ticks += u32::from(!resident.reply.is_awaited());
-                resident.abandoned_ticks > TICKS_ABANDONED
-            }
-            None => {
-                self.ticks_left_over += u32::from(self.is_open);
-                self.ticks_left_over > TICKS_LEFT_OVER
-            }
+    /// Returns why the running guest code is to be stopped, if it computes for nobody. A call that has used up its
+    /// time had enough of it; others may end by themselves in a moment.
+    fn why_stop(&mut self, root: Option<GuestTaskId>) -> Option<Stopped> {
+        let Some(resident) = root.and_then(|task| self.roster.residents.get_mut(&task)) else {
+            self.ticks_left_over += u32::from(self.is_open);
+            return (self.ticks_left_over > TICKS_LEFT_OVER).then_some(Stopped::Abandoned);
+        };
+        self.ticks_left_over = 0;
+        match resident.reply.standing() {
+            Standing::OutOfTime => return Some(Stopped::OutOfTime),
+            Standing::Unawaited => resident.abandoned_ticks += 1,
+            Standing::Awaited => resident.reply.note_kept_others_waiting(TICK),
+        }
+        (resident.abandoned_ticks > TICKS_ABANDONED).then_some(Stopped::Abandoned)
+    }
+
+    /// Notes that guest code whose root is `root` is about to wait while it holds the whole store.
+    pub(crate) fn begin_hold(&self, root: Option<GuestTaskId>) -> Held {
+        self.hold.begin(root.and_then(|task| self.roster.attempt_of(task)))
+    }
+
+    /// Notes that it waits no longer.
+    pub(crate) fn end_hold(&self, root: Option<GuestTaskId>, held: Held) {
+        let time = held.end();
+        if let Some(resident) = root.and_then(|task| self.roster.residents.get(&task)) {
+            resident.reply.note_kept_others_waiting(time);
         }
     }
 }
@@ -182,20 +186,13 @@ pub(crate) struct Resident {
     pub(crate) reply: Reply,
     /// Ticks that met it busy while nobody awaited it.
     pub(crate) abandoned_ticks: u32,
+    /// Whether its values are copied one by one.
+    pub(crate) is_by_json: bool,
     /// The first thing that it asked for and was denied.
     pub(crate) denial: Option<Denial>,
 }
 
 impl Roster {
-    /// Notes a call before any of its guest code runs. The engine uses an id again once its call is through.
-    pub(crate) fn enter(&mut self, task: GuestTaskId, resident: Resident) {
-        self.residents.insert(task, resident);
-    }
-
-    pub(crate) fn leave(&mut self, task: GuestTaskId) -> Option<Resident> {
-        self.residents.remove(&task)
-    }
-
     /// Returns whose call a task belongs to; `None` for work left over from an answered call.
     pub(crate) fn attempt_of(&self, task: GuestTaskId) -> Option<AttemptId> {
         self.residents.get(&task).map(|resident| resident.attempt)
@@ -206,16 +203,31 @@ impl Roster {
     }
 }
 
+/// What a store tells those outside, who made it.
+#[derive(Clone)]
+pub(crate) struct Gauges {
+    pub(crate) pulse: Arc<Pulse>,
+    pub(crate) memory: Arc<MemoryMeter>,
+    pub(crate) hold: Arc<Hold>,
+}
+
+impl Gauges {
+    /// Makes some that nobody reads.
+    pub(crate) fn unread() -> Self {
+        Gauges { pulse: Pulse::new(|_| false), memory: Arc::default(), hold: Arc::default() }
+    }
+}
+
 /// What a worker and the epoch callback of its sandboxes tell each other.
 pub(crate) struct Pulse {
     /// Set when guest code was still busy at a tick: the worker is not idle although its loop returned.
     busy: AtomicBool,
-    /// Called at each tick that meets a busy guest; returns true if the worker wants its loop back at once.
-    at_busy_tick: Box<dyn Fn() -> bool + Send + Sync>,
+    /// Called at each tick that meets a busy guest, with the call it is busy for; returns true if the worker wants its loop back at once.
+    at_busy_tick: Box<dyn Fn(Option<CallId>) -> bool + Send + Sync>,
 }
 
 impl Pulse {
-    pub(crate) fn new(at_busy_tick: impl Fn() -> bool + Send + Sync + 'static) -> Arc<Self> {
+    pub(crate) fn new(at_busy_tick: impl Fn(Option<CallId>) -> bool + Send + Sync + 'static) -> Arc<Self> {
         Arc::new(Pulse { busy: AtomicBool::new(false), at_busy_tick: Box::new(at_busy_tick) })
     }
 
@@ -225,10 +237,16 @@ impl Pulse {
     }
 }
 
-/// The engine stopped a call that nobody awaited.
-#[derive(Debug, thiserror::Error)]
-#[error("still busy although nobody awaits it")]
-pub(crate) struct Abandoned;
+/// Guest code was stopped that computed for nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Stopped {
+    /// Whose call was withdrawn or answered.
+    #[error("still busy although nobody awaits it")]
+    Abandoned,
+    /// Whose call has used up its time.
+    #[error("still busy although its time is over")]
+    OutOfTime,
+}
 
 /// Looks around while guest code is busy: at every tick the pool is told, now and then the worker's other
 /// work gets its turn, and what computes for nobody is stopped.
@@ -236,9 +254,10 @@ pub(crate) fn on_epoch(mut store: StoreContextMut<'_, SandboxState>) -> wasmtime
     let root = store.async_call_stack()?.last();
     let state = store.data_mut();
     state.pulse.busy.store(true, Ordering::Relaxed);
-    let worker_is_wanted = (state.pulse.at_busy_tick)();
-    if state.is_busy_for_nobody(root) {
-        return Err(Abandoned.into());
+    let call = root.and_then(|task| state.roster.attempt_of(task)).map(|attempt| attempt.call);
+    let worker_is_wanted = (state.pulse.at_busy_tick)(call);
+    if let Some(stopped) = state.why_stop(root) {
+        return Err(stopped.into());
     }
     state.ticks_since_yield += 1;
     if state.ticks_since_yield < TICKS_BETWEEN_YIELDS && !worker_is_wanted {

@@ -9,7 +9,7 @@ use wasmtime::component::{ComponentExportIndex, ComponentNamedList, Lift, Lower}
 use crate::own_thread::on_own_thread;
 use crate::sandbox::blueprint::{Blueprint, Sandbox};
 use crate::sandbox::engine::Slot;
-use crate::sandbox::state::Pulse;
+use crate::sandbox::state::Gauges;
 
 /// A sandbox without initialized state, to compare types with.
 pub(crate) struct Probe<'a> {
@@ -27,7 +27,7 @@ impl Blueprint {
         let open = move || {
             let runtime =
                 Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
-            let opened = runtime.block_on(self.open(Pulse::new(|| false), Arc::default()));
+            let opened = runtime.block_on(self.open(Gauges::unread()));
             // A guest's unfinished file operation must not hold up the end.
             runtime.shutdown_background();
             let opened = opened.map(drop).map_err(|unopened| unopened.reason);
@@ -50,11 +50,7 @@ impl Blueprint {
             let runtime =
                 Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
             let opening = async {
-                tokio::time::timeout(
-                    self.limits.opening_time,
-                    self.instantiate(Pulse::new(|| false), Arc::default()),
-                )
-                .await
+                tokio::time::timeout(self.limits.opening_time, self.instantiate(Gauges::unread())).await
             };
             runtime
                 .block_on(opening)

@@ -1,20 +1,22 @@
 //! One call from submit to report. Here is the only loop that runs a call again.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::bell::Bell;
 use crate::call::{AttemptId, CallId, Company, WorkerId};
-use crate::dispatch::{Desk, Reply};
+use crate::dispatch::{Desk, Reply, Standing, Surroundings};
 use crate::event::{Event, Teller};
-use crate::lifespan::{self, Rerun};
+use crate::lifespan::{self, Rerun, RerunRule};
 use crate::outcome::{Ending, Failure, Interruption};
+use crate::patience::{Taken, Terms};
 use crate::sandbox::invoke::{Invocation, Job, Queue};
 use crate::scheduler::ledger::Ledger;
 use crate::scheduler::progress::{Progress, RunningAttempt, SettledEnd, Settlement};
+use crate::scheduler::watchdog::Watchdog;
 use crate::spans::CallSpan;
 use crate::tally::Tally;
 
@@ -26,6 +28,16 @@ pub(crate) struct Scheduler {
     pub(crate) permits: Arc<Semaphore>,
     pub(crate) teller: Teller,
     pub(crate) tally: Arc<Tally>,
+    pub(crate) watchdog: Watchdog<Call>,
+}
+
+/// What holds for a call from its submission to its end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CallRules {
+    pub(crate) terms: Terms,
+    pub(crate) rerun: RerunRule,
+    /// Whether its attempts may change something outside their sandbox without anybody seeing it.
+    pub(crate) has_unseen_effects: bool,
 }
 
 /// What is asked for.
@@ -35,6 +47,7 @@ pub(crate) struct Order {
     pub(crate) work: Arc<dyn Invocation>,
     /// Calls of the same number go to the same sandbox while it lives.
     pub(crate) affinity: Option<u64>,
+    pub(crate) rules: CallRules,
     /// Given back when the call is answered. `submit` goes without when there is none left.
     pub(crate) permit: Option<OwnedSemaphorePermit>,
     pub(crate) span: CallSpan,
@@ -43,12 +56,21 @@ pub(crate) struct Order {
 /// A call that has been accepted; outlives its attempts.
 pub(crate) struct Call {
     pub(crate) id: CallId,
-    task: Arc<str>,
+    pub(super) me: Weak<Call>,
+    pub(super) task: Arc<str>,
     module: usize,
     work: Arc<dyn Invocation>,
     affinity: Option<u64>,
-    scheduler: Arc<Scheduler>,
-    awaited: AtomicBool,
+    pub(super) rules: CallRules,
+    pub(super) scheduler: Arc<Scheduler>,
+    /// The number of the attempt that somebody awaits; 0 once the call is settled.
+    present: AtomicU32,
+    /// The number of the attempt that has used up its time; 0 for none.
+    out_of_time: AtomicU32,
+    /// Which look of the watchdog counts.
+    pub(super) turn: AtomicU32,
+    /// For how long the present attempt has kept others from running, in microseconds.
+    kept_others_us: AtomicU64,
     /// Whether the present attempt may have changed something outside its sandbox.
     had_effect: AtomicBool,
     progress: Mutex<Progress>,
@@ -62,17 +84,23 @@ impl Scheduler {
         order: Order,
     ) -> (Arc<Call>, oneshot::Receiver<Settlement>) {
         let (caller, receiver) = oneshot::channel();
-        let call = Arc::new(Call {
+        let call = Arc::new_cyclic(|me| Call {
             id,
+            me: me.clone(),
             task: order.task,
             module: order.module,
             work: order.work,
             affinity: order.affinity,
+            rules: order.rules,
             scheduler: self.clone(),
-            awaited: AtomicBool::new(true),
+            present: AtomicU32::new(1),
+            out_of_time: AtomicU32::new(0),
+            turn: AtomicU32::new(0),
+            kept_others_us: AtomicU64::new(0),
             had_effect: AtomicBool::new(false),
             progress: Mutex::new(Progress::new(caller, order.permit, order.span)),
         });
+        call.watch(&call.progress());
         // A pool that closes right now gives the job back; its reply then settles the call.
         let _ = self.queue.push(call.next_job(1, Company::Shared));
         (call, receiver)
@@ -97,11 +125,19 @@ impl Scheduler {
 impl Call {
     /// Ends the call for the caller at once, whatever its attempt is doing.
     pub(crate) fn withdraw(&self) {
-        let mut progress = self.progress();
+        self.give_up(self.progress(), Failure::Cancelled);
+    }
+
+    /// Ends the call for the caller, and has its worker told.
+    pub(super) fn give_up(&self, mut progress: MutexGuard<'_, Progress>, failure: Failure) {
         if progress.caller.is_none() {
             return;
         }
-        let failure = Failure::Cancelled;
+        let number = progress.present_attempt();
+        if matches!(failure, Failure::TimedOut(_)) {
+            // Before anybody can see that it is not awaited: what computes on is stopped at once then.
+            self.out_of_time.store(number, Ordering::Release);
+        }
         let attempt = self.end_attempt(&mut progress, Some(failure.kind()));
         progress.attempts += u32::from(attempt.is_some());
         let worker = attempt.as_ref().map(|attempt| attempt.worker.clone());
@@ -110,7 +146,7 @@ impl Call {
         let worker = worker.or_else(|| progress.seated_with.take());
         self.settle(progress, attempt, SettledEnd::Failed(failure));
         if let Some(worker) = worker {
-            worker.withdraw(self.id);
+            worker.withdraw(AttemptId { call: self.id, attempt: number });
         }
         if !has_begun {
             self.scheduler.queue.note_withdrawn();
@@ -118,7 +154,7 @@ impl Call {
     }
 
     pub(crate) fn is_settled(&self) -> bool {
-        !self.awaited.load(Ordering::Acquire)
+        self.present.load(Ordering::Acquire) == 0
     }
 
     fn next_job(self: &Arc<Self>, attempt: u32, company: Company) -> Job {
@@ -128,33 +164,34 @@ impl Call {
             company,
             affinity: self.affinity,
             work: self.work.clone(),
-            reply: Reply::to(self.clone()),
+            reply: Reply::to(self.clone(), attempt),
         }
     }
 
     /// Runs the call again after its attempt was lost, or tells the caller that it will not be.
-    fn interrupted(
+    pub(super) fn interrupted(
         self: &Arc<Self>,
         mut progress: MutexGuard<'_, Progress>,
         attempt: Option<RunningAttempt>,
         by: &Interruption,
     ) {
         let interruptions = progress.interruptions + 1;
-        let company = match lifespan::after_interruption(interruptions, progress.company, by) {
-            Rerun::Again(company) => company,
-            Rerun::GiveUp => {
-                progress.interruptions = interruptions;
-                let failure = Failure::Interrupted {
-                    reason: by.to_string(),
-                    effects: self.had_effect.load(Ordering::Acquire),
-                };
-                return self.settle(progress, attempt, SettledEnd::Failed(failure));
-            }
+        // What has not begun has done nothing.
+        let effects = attempt.is_some() && self.had_effect.load(Ordering::Acquire);
+        let rerun = match attempt.is_none() || self.rules.rerun.allows(effects) {
+            true => lifespan::after_interruption(interruptions, progress.company, by),
+            false => Rerun::GiveUp,
         };
+        let Rerun::Again(company) = rerun else {
+            progress.interruptions = interruptions;
+            let failure = Failure::Interrupted { reason: by.to_string(), effects };
+            return self.settle(progress, attempt, SettledEnd::Failed(failure));
+        };
+        let number = progress.attempts + interruptions + 1;
+        // From now on the lost attempt has nothing to say.
+        self.present.store(number, Ordering::Release);
         // No worker gets at the call before this lock is free, so what is noted and told here comes first.
-        if let Err(job) =
-            self.scheduler.queue.push_front(self.next_job(progress.attempts + interruptions + 1, company))
-        {
+        if let Err(job) = self.scheduler.queue.push_front(self.next_job(number, company)) {
             // The pool ends, and that is what ended the attempt: nobody else's doing, and not to be counted as such.
             self.settle(progress, attempt, SettledEnd::Failed(Failure::Cancelled));
             // The job's reply comes back to this call, which must not be locked then.
@@ -169,6 +206,7 @@ impl Call {
             alone: company == Company::Alone,
         });
         self.scheduler.tally.count_run_again();
+        self.watch(&progress);
         drop(progress);
         if let Some(attempt) = attempt {
             attempt.end(Some("interrupted"));
@@ -176,7 +214,11 @@ impl Call {
     }
 
     /// Notes that the present attempt is over, whether or not it had begun, and returns it if it had.
-    fn end_attempt(&self, progress: &mut Progress, failure: Option<&'static str>) -> Option<RunningAttempt> {
+    pub(super) fn end_attempt(
+        &self,
+        progress: &mut Progress,
+        failure: Option<&'static str>,
+    ) -> Option<RunningAttempt> {
         let (running_attempt, running) = progress.end_attempt()?;
         let attempt = AttemptId { call: self.id, attempt: progress.present_attempt() };
         self.scheduler.teller.tell(|| Event::AttemptEnded { attempt, failure, running });
@@ -187,7 +229,7 @@ impl Call {
     fn settle(&self, mut progress: MutexGuard<'_, Progress>, last: Option<RunningAttempt>, end: SettledEnd) {
         let Some(caller) = progress.caller.take() else { return };
         drop(progress.permit.take());
-        self.awaited.store(false, Ordering::Release);
+        self.present.store(0, Ordering::Release);
         let failure = match &end {
             SettledEnd::Completed(_) => None,
             SettledEnd::Returned(_) => Some("task-error"),
@@ -231,45 +273,72 @@ impl Call {
         }
     }
 
-    fn progress(&self) -> MutexGuard<'_, Progress> {
+    /// Returns how long the call has taken.
+    pub(super) fn taken(&self, progress: &Progress) -> Taken {
+        progress.taken(self.id, Duration::from_micros(self.kept_others_us.load(Ordering::Relaxed)))
+    }
+
+    pub(super) fn progress(&self) -> MutexGuard<'_, Progress> {
         self.progress.lock().expect("no holder of this lock panics")
     }
 }
 
 impl Desk for Call {
-    fn seated(&self, bell: &Arc<Bell>) -> bool {
+    fn seated(&self, attempt: u32, bell: &Arc<Bell>) -> bool {
         let mut progress = self.progress();
-        progress.seated_with = Some(bell.clone());
-        progress.caller.is_some()
-    }
-
-    fn begun(&self, worker: WorkerId, bell: &Arc<Bell>) -> bool {
-        let mut progress = self.progress();
-        if progress.caller.is_none() {
+        if progress.caller.is_none() || progress.present_attempt() != attempt {
             return false;
         }
-        let counted = self.scheduler.tally.count_attempt(worker);
-        progress.begin_attempt(RunningAttempt::new(bell.clone(), counted));
-        let attempt = AttemptId { call: self.id, attempt: progress.present_attempt() };
-        let started = || Event::AttemptStarted { attempt, task: self.task.clone(), worker };
-        self.scheduler.teller.tell(started);
-        let span = progress.span.clone();
-        drop(progress);
-        self.begin_attempt_span(&span, attempt.attempt, worker);
+        progress.seated_with = Some(bell.clone());
         true
     }
 
-    fn is_awaited(&self) -> bool {
-        self.awaited.load(Ordering::Acquire)
-    }
-
-    fn had_effect(&self) {
-        self.had_effect.store(true, Ordering::Release);
-    }
-
-    fn ended(self: Arc<Self>, ending: Ending) {
+    fn begun(&self, attempt: u32, surroundings: Surroundings<'_>) -> bool {
         let mut progress = self.progress();
-        if progress.caller.is_none() {
+        if progress.caller.is_none() || progress.present_attempt() != attempt {
+            return false;
+        }
+        self.kept_others_us.store(0, Ordering::Relaxed);
+        self.had_effect.store(self.rules.has_unseen_effects, Ordering::Release);
+        let worker = surroundings.worker;
+        let counted = self.scheduler.tally.count_attempt(worker);
+        progress.begin_attempt(RunningAttempt::new(surroundings, counted));
+        self.watch(&progress);
+        let id = AttemptId { call: self.id, attempt };
+        let started = || Event::AttemptStarted { attempt: id, task: self.task.clone(), worker };
+        self.scheduler.teller.tell(started);
+        let span = progress.span.clone();
+        drop(progress);
+        self.begin_attempt_span(&span, attempt, worker);
+        true
+    }
+
+    fn standing(&self, attempt: u32) -> Standing {
+        if self.present.load(Ordering::Acquire) == attempt {
+            Standing::Awaited
+        } else if self.out_of_time.load(Ordering::Acquire) == attempt {
+            Standing::OutOfTime
+        } else {
+            Standing::Unawaited
+        }
+    }
+
+    fn kept_others_waiting(&self, attempt: u32, time: Duration) {
+        if self.present.load(Ordering::Acquire) == attempt {
+            let time_us = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+            self.kept_others_us.fetch_add(time_us, Ordering::Relaxed);
+        }
+    }
+
+    fn had_effect(&self, attempt: u32) {
+        if self.present.load(Ordering::Acquire) == attempt {
+            self.had_effect.store(true, Ordering::Release);
+        }
+    }
+
+    fn ended(self: Arc<Self>, number: u32, ending: Ending) {
+        let mut progress = self.progress();
+        if progress.caller.is_none() || progress.present_attempt() != number {
             return;
         }
         let failure = match &ending {

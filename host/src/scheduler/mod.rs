@@ -4,4 +4,6 @@
 
 pub(crate) mod ledger;
 pub(crate) mod progress;
+pub(crate) mod watchdog;
 pub(crate) mod calls;
+mod overdue;

@@ -6,8 +6,12 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::bell::Bell;
-use crate::call::Company;
-use crate::outcome::{Failure, Parcel};
+use crate::call::{AttemptId, CallId, Company};
+use crate::dispatch::Surroundings;
+use crate::hold::Hold;
+use crate::outcome::{Failure, Parcel, Stage};
+use crate::patience::Taken;
+use crate::sandbox::engine::TICK;
 use crate::spans::{AttemptSpan, CallSpan};
 use crate::tally::calls::CountedAttempt;
 
@@ -36,8 +40,14 @@ pub(crate) struct Progress {
     pub(crate) interruptions: u32,
     pub(crate) waiting: Duration,
     pub(crate) running: Duration,
+    /// When the call was submitted.
+    submitted: Instant,
     /// When the present waiting or running began.
     since: Instant,
+    /// How often the call was taken to another worker, because others used up its time.
+    pub(crate) moves: u32,
+    /// Whether it was told that the present attempt is slow.
+    pub(crate) is_known_as_slow: bool,
     /// The attempt that runs; `None` while the call waits.
     pub(crate) running_attempt: Option<RunningAttempt>,
     /// Who has the attempt that waits for its sandbox, or had it last.
@@ -48,6 +58,10 @@ pub(crate) struct Progress {
 /// What is held while an attempt runs. It goes away outside the call's lock, because its span does.
 pub(crate) struct RunningAttempt {
     pub(crate) worker: Arc<Bell>,
+    /// Of the sandbox.
+    hold: Arc<Hold>,
+    busy_ticks_before: u64,
+    held_before: Duration,
     pub(crate) counted: CountedAttempt,
     pub(crate) span: Option<AttemptSpan>,
 }
@@ -59,6 +73,7 @@ impl Progress {
         permit: Option<OwnedSemaphorePermit>,
         span: CallSpan,
     ) -> Self {
+        let now = Instant::now();
         Progress {
             caller: Some(caller),
             permit,
@@ -67,7 +82,10 @@ impl Progress {
             interruptions: 0,
             waiting: Duration::ZERO,
             running: Duration::ZERO,
-            since: Instant::now(),
+            submitted: now,
+            since: now,
+            moves: 0,
+            is_known_as_slow: false,
             running_attempt: None,
             seated_with: None,
             span,
@@ -82,7 +100,24 @@ impl Progress {
     pub(crate) fn begin_attempt(&mut self, attempt: RunningAttempt) {
         let waited = self.lap();
         self.waiting += waited;
+        self.is_known_as_slow = false;
         self.running_attempt = Some(attempt);
+    }
+
+    /// Returns how long the call has taken. `kept_others` is for how long its attempt kept others waiting.
+    pub(crate) fn taken(&self, call: CallId, kept_others: Duration) -> Taken {
+        let attempt = AttemptId { call, attempt: self.present_attempt() };
+        let running = self.running_attempt.as_ref();
+        Taken {
+            since_submission: self.submitted.elapsed(),
+            stage: if running.is_some() { Stage::Running } else { Stage::Queued },
+            in_stage: self.since.elapsed(),
+            used_by_others: running
+                .map_or(Duration::ZERO, |running| running.used_by_others(attempt, kept_others)),
+            is_kept_waiting: running.is_some_and(|running| running.is_kept_waiting(attempt)),
+            moves: self.moves,
+            is_known_as_slow: self.is_known_as_slow,
+        }
     }
 
     /// Ends the present attempt; returns what was held for it, and how long it ran, if it had begun.
@@ -104,8 +139,33 @@ impl Progress {
 }
 
 impl RunningAttempt {
-    pub(crate) fn new(worker: Arc<Bell>, counted: CountedAttempt) -> Self {
-        RunningAttempt { worker, counted, span: None }
+    pub(crate) fn new(surroundings: Surroundings<'_>, counted: CountedAttempt) -> Self {
+        RunningAttempt {
+            worker: surroundings.bell.clone(),
+            hold: surroundings.hold.clone(),
+            busy_ticks_before: surroundings.bell.long_busy_ticks(),
+            held_before: surroundings.hold.total(),
+            counted,
+            span: None,
+        }
+    }
+
+    /// Returns how much time others have used up since it began, and in which it could not run.
+    fn used_by_others(&self, own: AttemptId, kept_others: Duration) -> Duration {
+        let ticks = self.worker.long_busy_ticks() - self.busy_ticks_before;
+        let computed = TICK * u32::try_from(ticks).unwrap_or(u32::MAX);
+        let held_by_itself = match self.hold.present() {
+            Some((by, time)) if by == Some(own) => time,
+            _ => Duration::ZERO,
+        };
+        let held = self.hold.total().saturating_sub(self.held_before);
+        (computed + held).saturating_sub(kept_others + held_by_itself)
+    }
+
+    /// Returns true if others keep it from running at this moment.
+    fn is_kept_waiting(&self, own: AttemptId) -> bool {
+        let is_held = self.hold.present().is_some_and(|(by, time)| by != Some(own) && time >= TICK * 2);
+        is_held || self.worker.busy_with().is_some_and(|call| call != own.call)
     }
 
     pub(crate) fn end(self, failure: Option<&'static str>) {

@@ -31,6 +31,7 @@ mod names;
 // Types.
 mod representable;
 mod scalars;
+mod size;
 // The two directions.
 mod to_json;
 mod from_json;
@@ -47,6 +48,7 @@ pub use bad_value::BadValue;
 pub(crate) use example::example;
 pub(crate) use from_json::value_from_json;
 pub(crate) use representable::check_representable;
+pub(crate) use size::size_of_values;
 pub(crate) use text::{arg_from_text, bytes_arg};
 pub(crate) use to_json::value_to_json;
 pub(crate) use type_text::short_type_text;

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use crate::event::{Event, RetireReason};
 use crate::sandbox::door::Door;
-use crate::sandbox::state::Pulse;
+use crate::sandbox::state::{Gauges, Pulse};
 use crate::sandbox::unopened::Unopened;
 use crate::worker::workshop::Workshop;
 
@@ -56,10 +56,11 @@ pub(crate) async fn live(
     shared: Option<SharedOpening>,
     first: Option<FirstOpening>,
 ) -> Ended {
+    let gauges = Gauges { pulse, memory: door.memory.clone(), hold: door.hold.clone() };
     let opening = async {
         let slot = shop.engine.slot().await;
         let begun = Instant::now();
-        (slot, begun, door.blueprint.open(pulse, door.memory.clone()).await)
+        (slot, begun, door.blueprint.open(gauges).await)
     };
     let opened = tokio::select! {
         biased;

@@ -16,7 +16,7 @@ use futures::stream::{FuturesUnordered, StreamExt};
 use tokio::time::Sleep;
 
 use crate::bell::Bell;
-use crate::call::{CallId, Company, WorkerId};
+use crate::call::{AttemptId, Company, WorkerId};
 use crate::event::RetireReason;
 use crate::sandbox::door::Door;
 use crate::sandbox::invoke::Job;
@@ -60,7 +60,7 @@ const JOBS_BETWEEN_PAUSES: u32 = 64;
 enum Step {
     Take(Job),
     Ended(Ended),
-    Withdrawn(Vec<CallId>),
+    Withdrawn(Vec<AttemptId>),
     LookAround,
     Stop,
 }
@@ -69,7 +69,8 @@ impl Worker {
     pub(crate) fn new(id: WorkerId, shop: Arc<Workshop>, bell: Arc<Bell>) -> Self {
         let pulse = {
             let (shop, bell) = (shop.clone(), bell.clone());
-            Pulse::new(move || {
+            Pulse::new(move |call| {
+                bell.note_busy_tick(call);
                 shop.queue.pass_on(id);
                 bell.is_stopped()
             })
@@ -111,7 +112,7 @@ impl Worker {
                     self.pause_now_and_then().await;
                 }
                 Step::Ended(ended) => self.clear_away(ended),
-                Step::Withdrawn(calls) => self.note_withdrawn(&calls),
+                Step::Withdrawn(attempts) => self.note_withdrawn(&attempts),
                 Step::LookAround if self.may_leave() => return self.leave(RetireReason::WorkerEnded),
                 Step::LookAround => self.look_around(),
                 Step::Stop => return self.leave(RetireReason::Closed),
@@ -146,13 +147,16 @@ impl Worker {
         if let Poll::Ready(Some(ended)) = self.sandboxes.poll_next_unpin(cx) {
             return Poll::Ready(Step::Ended(ended));
         }
+        let is_busy = self.pulse.take_busy();
+        if !is_busy {
+            self.bell.note_came_round();
+        }
         self.see_to_changed();
         let alarm_rings = self.alarm.as_mut().is_some_and(|alarm| alarm.poll_unpin(cx).is_ready());
         if self.bell.take_look_around() || alarm_rings {
             return Poll::Ready(Step::LookAround);
         }
-        let is_busy = self.pulse.take_busy() || self.opening.get() > 0;
-        if is_busy || self.relieve_held_up() || self.has_no_room() {
+        if is_busy || self.opening.get() > 0 || self.relieve_held_up() || self.has_no_room() {
             // Whoever woke this worker for a job should find somebody else.
             self.shop.queue.pass_on(self.id);
             return Poll::Pending;

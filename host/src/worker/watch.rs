@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use crate::call::CallId;
+use crate::call::AttemptId;
 use crate::event::RetireReason;
 use crate::lifespan;
 use crate::sandbox::engine::TICK;
@@ -42,12 +42,12 @@ impl Worker {
         must_wait
     }
 
-    pub(super) fn note_withdrawn(&mut self, calls: &[CallId]) {
-        for call in calls {
-            let door = self.lobby.door_of(*call).and_then(|door| self.doors.get(&door)).cloned();
+    pub(super) fn note_withdrawn(&mut self, attempts: &[AttemptId]) {
+        for attempt in attempts {
+            let door = self.lobby.door_of(*attempt).and_then(|door| self.doors.get(&door)).cloned();
             let Some(door) = door else { continue };
             // The job of one that has not begun is dropped here, outside the door.
-            if door.abandon(*call).is_some() || door.closing().is_some() {
+            if door.abandon(*attempt).is_some() || door.closing().is_some() {
                 continue;
             }
             if door.capacity == 1 {

@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::exit::EXIT_CODES;
 use crate::granted::GrantFlags;
 use crate::inputs::LineKind;
+use crate::limit_args::SizeArgs;
 use crate::pool_args::{CacheArgs, PoolArgs};
 
 /// Runs functions of WebAssembly task modules on a pool of sandboxed workers.
@@ -165,6 +166,8 @@ pub(crate) struct SnapshotArgs {
     pub(crate) output: PathBuf,
     #[command(flatten)]
     pub(crate) grants: GrantFlags,
+    #[command(flatten)]
+    pub(crate) sizes: SizeArgs,
     #[command(flatten)]
     pub(crate) cache: CacheArgs,
 }

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use wasmpool::Limits;
 
 use crate::args::BuildArgs;
 use crate::crate_build::build_folder;
@@ -21,7 +22,7 @@ use crate::whole_file::write_whole;
 /// It does not build, has no tasks, or cannot be copied to where it is wanted.
 pub(crate) async fn build(args: BuildArgs, talk: &Talk) -> anyhow::Result<Exit> {
     let component = build_folder(&args.dir, talk).await?;
-    let module = load(&component, &CacheArgs { no_cache: false }).await?;
+    let module = load(&component, &CacheArgs { no_cache: false }, &Limits::default()).await?;
     for note in module.notes() {
         talk.say(format!("note: {note}"));
     }

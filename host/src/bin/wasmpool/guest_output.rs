@@ -1,7 +1,8 @@
 //! What guests print and what happens to their sandboxes, from the pool's events to stderr. Everything here informs
 //! people and may be lost when it comes too fast; the records do not depend on it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 use wasmpool::{CallId, Event};
@@ -11,6 +12,12 @@ use crate::talk::Talk;
 
 /// Lines of unfinished calls are held back up to this much; after that they are dropped.
 const HELD_BYTES: usize = 16 << 20;
+
+/// A call that is short of its limit before that is not called slow.
+const WORTH_MENTIONING: Duration = Duration::from_secs(1);
+
+/// More slow calls are not told of, unless by events.
+const SLOW_AT_MOST: usize = 20;
 
 /// How a guest's line looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +37,10 @@ pub(crate) struct Narrator {
     /// The lines of calls that have not ended, where only failed ones are shown.
     held: HashMap<CallId, Vec<String>>,
     held_bytes: usize,
+    /// How many calls were said to be slow.
+    slow_told: usize,
+    /// What guests were denied, by the flag that would grant it: said once.
+    denied: HashSet<String>,
     /// Dropped with the narrator, which tells that nothing follows.
     _last_word: oneshot::Sender<()>,
 }
@@ -56,6 +67,8 @@ impl Narrator {
             verbosity,
             held: HashMap::new(),
             held_bytes: 0,
+            slow_told: 0,
+            denied: HashSet::new(),
             _last_word: last_word,
         };
         (narrator, AllShown(all_shown))
@@ -104,7 +117,7 @@ impl Narrator {
     }
 
     /// Returns what is said about an event, most of it only with `-v` or `-vv`.
-    fn told(&self, event: &Event) -> Option<String> {
+    fn told(&mut self, event: &Event) -> Option<String> {
         match event {
             Event::SnapshotRefused { module, reason } => {
                 return Some(format!(
@@ -115,6 +128,20 @@ impl Narrator {
                 return Some(format!(
                     "module `{module}` runs its initializer before every call, as --isolation is fresh; a snapshot would run once"
                 ));
+            }
+            Event::SlowCall { attempt, task, running, timeout }
+                if *running >= WORTH_MENTIONING && self.slow_told < SLOW_AT_MOST =>
+            {
+                self.slow_told += 1;
+                let index = index(attempt.call);
+                let until = timeout.map_or(String::new(), |time| format!(" of {time:.0?}"));
+                return Some(format!(
+                    "SLOW: call {index} of `{task}` has been running for {running:.1?}{until}"
+                ));
+            }
+            Event::Denied { attempt, denial } if self.denied.insert(denial.flag.clone()) => {
+                let first = format!("call {} is the first to ask for it", index(attempt.call));
+                return Some(format!("denied: {denial} ({first})"));
             }
             _ => {}
         }

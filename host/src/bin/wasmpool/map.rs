@@ -27,7 +27,8 @@ use crate::talk::Talk;
 /// # Errors
 /// It did not come to calls.
 pub(crate) async fn map(args: MapArgs, talk: &Talk) -> anyhow::Result<Exit> {
-    let module = load_or_build(&args.target.module, &args.pool.cache, talk).await?;
+    let module =
+        load_or_build(&args.target.module, &args.pool.cache, &args.pool.limits.limits(), talk).await?;
     let task = find_task(&module, &args.target.task)?;
     let input = open_input(&args, task)?;
     let is_typed = args.input.input.is_none() && input.is_some() && io::stdin().is_terminal();

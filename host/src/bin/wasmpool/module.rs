@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use wasmpool::{ModuleError, ModuleLoader, TaskModule};
+use wasmpool::{Limits, ModuleError, ModuleLoader, TaskModule};
 
 use crate::crate_build::{GuestCrate, build_folder};
 use crate::pool_args::CacheArgs;
@@ -14,9 +14,14 @@ use crate::talk::Talk;
 ///
 /// # Errors
 /// It does not build, or is no component with tasks.
-pub(crate) async fn load_or_build(path: &Path, cache: &CacheArgs, talk: &Talk) -> anyhow::Result<TaskModule> {
+pub(crate) async fn load_or_build(
+    path: &Path,
+    cache: &CacheArgs,
+    limits: &Limits,
+    talk: &Talk,
+) -> anyhow::Result<TaskModule> {
     let file = if path.is_dir() { build_folder(path, talk).await? } else { path.to_owned() };
-    let module = load(&file, cache).await?;
+    let module = load(&file, cache, limits).await?;
     for note in module.notes() {
         talk.say(format!("note on `{}`: {note}", path.display()));
     }
@@ -46,10 +51,11 @@ pub(crate) fn built_file(path: &Path) -> anyhow::Result<PathBuf> {
 ///
 /// # Errors
 /// It cannot be read, or is no component with tasks.
-pub(crate) async fn load(file: &Path, cache: &CacheArgs) -> anyhow::Result<TaskModule> {
+pub(crate) async fn load(file: &Path, cache: &CacheArgs, limits: &Limits) -> anyhow::Result<TaskModule> {
+    let loader = ModuleLoader::new().limits(limits);
     let loader = match cache.dir() {
-        Some(dir) => ModuleLoader::new().cache_dir(dir),
-        None => ModuleLoader::new(),
+        Some(dir) => loader.cache_dir(dir),
+        None => loader,
     };
     match loader.load_file(file).await {
         Ok(module) => Ok(module),

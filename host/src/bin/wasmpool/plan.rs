@@ -92,7 +92,7 @@ impl PoolPlan {
         let builder = with_forerunner(builder, module, &SNAPSHOT, args)?
             .snapshot_required(args.snapshot.snapshot_required)
             .snapshot_grants(args.snapshot.grants()?);
-        let mut builder = args.sandboxes.apply(builder);
+        let mut builder = args.limits.apply(args.sandboxes.apply(builder));
         if let Some(dir) = args.cache.dir() {
             builder = builder.cache_dir(dir);
         }
@@ -227,6 +227,16 @@ fn in_words_of_flags(error: PoolError) -> anyhow::Error {
         "snapshot_args" => "--snapshot-arg",
         "snapshot_grants" => "--snapshot-dir",
         "grants" => "--dir",
+        "attempt_timeout" => "--timeout",
+        "queue_timeout" => "--queue-timeout",
+        "deadline" => "--deadline",
+        "slow_after" => "--slow-after",
+        "memory_bytes" => "--memory",
+        "stack_bytes" => "--stack",
+        "handles" => "--max-handles",
+        "opening_time" => "--opening-time",
+        "snapshot_time" => "--snapshot-time",
+        "compile_time" => "--compile-time",
         _ => return error.into(),
     };
     anyhow!("{flag}: {problem}")

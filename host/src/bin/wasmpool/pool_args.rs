@@ -6,6 +6,7 @@ use clap::{ArgAction, Args, ValueEnum};
 use wasmpool::{Workers, default_cache_dir};
 
 use crate::granted::{GrantFlags, SnapshotFlags};
+use crate::limit_args::LimitArgs;
 use crate::sandbox_args::SandboxArgs;
 
 /// How the pool is set up.
@@ -31,6 +32,8 @@ pub(crate) struct PoolArgs {
     pub(crate) snapshot: SnapshotFlags,
     #[command(flatten)]
     pub(crate) grants: GrantFlags,
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
     /// Whose output to show on stderr: of all calls, of failed ones, or none
     #[arg(long, value_enum, default_value_t, hide_possible_values = true, value_name = "all|failed|none")]
     pub(crate) guest_output: GuestOutput,

@@ -19,7 +19,8 @@ use crate::talk::Talk;
 /// # Errors
 /// It did not come to a call.
 pub(crate) async fn run(args: RunArgs, talk: &Talk) -> anyhow::Result<Exit> {
-    let module = load_or_build(&args.target.module, &args.pool.cache, talk).await?;
+    let module =
+        load_or_build(&args.target.module, &args.pool.cache, &args.pool.limits.limits(), talk).await?;
     let task = find_task(&module, &args.target.task)?;
     let values = read_args(task, &args.args)?;
     let plan = PoolPlan::new(&module, &args.pool, Some(1), Style::Bare, talk)?;

@@ -5,6 +5,8 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use wasmpool::{Isolation, PoolBuilder};
 
+use crate::limit_args::parse_bytes;
+
 /// Which calls share a sandbox, and for how long.
 #[derive(Args)]
 pub(crate) struct SandboxArgs {
@@ -57,23 +59,5 @@ impl SandboxArgs {
             builder = builder.idle_timeout(time);
         }
         builder
-    }
-}
-
-fn parse_bytes(text: &str) -> Result<usize, String> {
-    let bytes = parse_size::parse_size(text).map_err(|error| error.to_string())?;
-    usize::try_from(bytes).map_err(|_| "it is more than this machine can address".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::parse_bytes;
-
-    #[test]
-    fn sizes_have_decimal_and_binary_units() {
-        assert_eq!(parse_bytes("64MiB"), Ok(64 << 20));
-        assert_eq!(parse_bytes("64MB"), Ok(64_000_000));
-        assert_eq!(parse_bytes("1234"), Ok(1234));
-        assert!(parse_bytes("many").is_err());
     }
 }

@@ -18,13 +18,14 @@ use crate::whole_file::write_whole;
 /// # Errors
 /// The function fails, the module cannot be snapshotted, or the file cannot be written.
 pub(crate) async fn snapshot(args: SnapshotArgs, talk: &Talk) -> anyhow::Result<Exit> {
-    let module = load_or_build(&args.target.module, &args.cache, talk).await?;
+    let module = load_or_build(&args.target.module, &args.cache, &args.sizes.limits(), talk).await?;
     let task = find_task(&module, &args.target.task)?;
     let values = read_args(task, &args.args)?;
     let (mut narrator, all_shown) = Narrator::new(talk, Style::Bare, GuestOutput::All, 0);
     let maker = SnapshotMaker::new(module.clone())
         .function(task.name(), values)
         .grants(args.grants.grants()?)
+        .limits(args.sizes.limits())
         .on_event(move |event| narrator.hear(event));
     let mut signals = Signals::listen().context("cannot listen to signals")?;
     let made = tokio::select! {

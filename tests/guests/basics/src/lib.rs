@@ -253,6 +253,15 @@ mod basics {
         n
     }
 
+    /// Computes for ever if `n` is `at`, and otherwise waits `ms` milliseconds and returns `n`.
+    pub async fn loop_at(n: u32, at: u32, ms: u32) -> u32 {
+        while n == at {
+            std::hint::black_box(n);
+        }
+        wait_ms(ms).await;
+        n
+    }
+
     /// Waits, then panics if `goes_wrong` and otherwise waits again and returns `n`.
     pub async fn boom_if(n: u32, before_ms: u32, goes_wrong: bool, after_ms: u32) -> u32 {
         wait_ms(before_ms).await;

@@ -6,7 +6,7 @@ mod sheet;
 
 use anyhow::Context;
 use serde_json::{Value, json};
-use wasmpool::{TaskInfo, TaskKind, TaskModule, TimeoutAttribute};
+use wasmpool::{Limits, TaskInfo, TaskKind, TaskModule, TimeoutAttribute};
 
 use crate::args::InspectArgs;
 use crate::exit::Exit;
@@ -22,7 +22,7 @@ use sheet::sheet;
 /// It is no component with tasks, or a folder without one.
 pub(crate) async fn inspect(args: InspectArgs) -> anyhow::Result<Exit> {
     let file = built_file(&args.module)?;
-    let module = load(&file, &args.cache).await?;
+    let module = load(&file, &args.cache, &Limits::default()).await?;
     // The folder is what `run` should be given too: it is built again when it has changed.
     let command = example_command(&module, &args.module);
     let text = match (args.wit, args.json) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use wasmpool::{Failure, Outcome};
+use wasmpool::{Failure, Outcome, Stage, TimedOut};
 
 use super::Report;
 
@@ -60,7 +60,15 @@ fn returned(value: &Value) -> Value {
 fn failed(failure: &Failure) -> Value {
     let mut error = json!({"kind": failure.kind(), "message": failure.message()});
     match failure {
-        Failure::Trapped(trap) => error["backtrace"] = json!(trap.backtrace),
+        Failure::Trapped(trap) => {
+            error["trap"] = json!(trap.code);
+            error["backtrace"] = json!(trap.backtrace);
+        }
+        Failure::TimedOut(TimedOut { stage, limit, time, .. }) => {
+            error["stage"] = json!(if *stage == Stage::Queued { "queued" } else { "running" });
+            error["limit"] = json!(limit);
+            error["limit_ms"] = json!(time.as_secs_f64() * 1e3);
+        }
         Failure::Denied(denial) => error["flag"] = json!(denial.flag),
         Failure::Interrupted { effects, .. } => error["effects"] = json!(effects),
         _ => {}

@@ -15,6 +15,10 @@ pub(crate) fn what_happened(report: &Report) -> Option<String> {
     let mut text = match failure {
         Failure::Trapped(_) => format!("trapped: {}", failure.message()),
         Failure::Interrupted { .. } => format!("was interrupted: {}", failure.message()),
+        Failure::TimedOut(_) => format!("timed out: {}", failure.message()),
+        Failure::OutOfMemory(_) => format!("ran out of memory: {}", failure.message()),
+        Failure::TooLarge(_) => format!("is too large: {}", failure.message()),
+        Failure::Denied(_) => format!("was denied something: {}", failure.message()),
         Failure::Cancelled => "was cancelled".to_owned(),
         Failure::NotStarted { .. } => format!("was not started: {}", failure.message()),
         Failure::BadInput(_) => format!("has bad input: {}", failure.message()),
