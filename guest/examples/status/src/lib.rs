@@ -77,7 +77,10 @@ mod tests {
     #[test]
     fn a_title_is_found_in_the_first_pieces() {
         let filler = "x".repeat(10_000);
-        let page = format!("<HTML><head><!-- {filler} --><Title lang=en>\n One\n two </TITLE>{}", filler.repeat(100));
+        let page = format!(
+            "<HTML><head><!-- {filler} --><Title lang=en>\n One\n two </TITLE>{}",
+            filler.repeat(100)
+        );
         serve_http(move |_| HttpAnswer::new(200).body(page.clone()));
         let title = block_on(fetch_title(&open_session(2_000), "http://example.org/".to_owned()));
         assert_eq!(title.expect("a page").as_deref(), Some("One two"));
