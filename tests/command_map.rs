@@ -100,7 +100,7 @@ fn one_panic_among_two_hundred_calls_fails_one_record_and_says_where() {
             continue;
         }
         assert_eq!(fields(record), ["index", "error", "attempts", "wait_ms", "run_ms"]);
-        assert_eq!(fields(&record["error"]), ["kind", "message", "backtrace"]);
+        assert_eq!(fields(&record["error"]), ["kind", "message", "backtrace", "trap"]);
         assert_eq!(record["error"]["kind"], "trapped");
         let message = record["error"]["message"].as_str().expect("a text");
         let (_, place) = message.split_once("lib.rs:").expect("a place");

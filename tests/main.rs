@@ -11,6 +11,8 @@ mod blame;
 mod capacity;
 mod ends;
 mod cancel;
+mod deadlines;
+mod limits;
 mod init;
 mod openings;
 mod isolation;

@@ -87,7 +87,7 @@ impl Failure {
 pub struct Trap {
     /// What kind of trap it was: `panic`, `unreachable` (an abort without a message), `exit`, `stack-overflow`,
     /// `memory-out-of-bounds`, `table-out-of-bounds`, `indirect-call-to-null`, `bad-signature`, `integer-overflow`,
-    /// `integer-division-by-zero`, `bad-conversion-to-integer`, or `other`.
+    /// `integer-division-by-zero`, `bad-conversion-to-integer`, `too-many-handles`, or `other`.
     pub code: &'static str,
     /// The panic's text with its place (`panicked at src/lib.rs:7:9: boom`) where the guest printed one,
     /// else what the engine says.
@@ -233,6 +233,9 @@ impl fmt::Display for Trap {
             "memory-out-of-bounds" => {
                 f.write_str(" (a wild pointer, or a stack overflow in the guest's own memory)")
             }
+            "too-many-handles" => f.write_str(
+                " (too many open handles, streams or subtasks; close some, or raise Limits::handles (--max-handles))",
+            ),
             "exit" => f.write_str(" (a task returns; only a command exits)"),
             _ => Ok(()),
         }

@@ -1,6 +1,7 @@
 //! Why a store is done for, and what to tell the call that did it.
 
 use wasmtime::WasmBacktrace;
+use wasmtime::component::ResourceTableError;
 use wasmtime_wasi::I32Exit;
 
 use crate::limits::Limits;
@@ -26,6 +27,7 @@ pub(crate) fn trap_report(error: &wasmtime::Error, stderr_tail: &str) -> Trap {
     let (panic, exit) = (panic_text(stderr_tail), error.downcast_ref::<I32Exit>());
     let code = match error.downcast_ref::<wasmtime::Trap>() {
         _ if exit.is_some() => "exit",
+        _ if holds_too_many(error) => "too-many-handles",
         Some(wasmtime::Trap::UnreachableCodeReached) if panic.is_some() => "panic",
         Some(trap) => code_of(*trap),
         None => "other",
@@ -36,6 +38,16 @@ pub(crate) fn trap_report(error: &wasmtime::Error, stderr_tail: &str) -> Trap {
         _ => engine_text(error),
     };
     Trap { code, message, backtrace: backtrace(error) }
+}
+
+/// Returns true if the guest wanted one more handle, stream, future or subtask than a sandbox may have.
+fn holds_too_many(error: &wasmtime::Error) -> bool {
+    let is_full = |cause: &(dyn std::error::Error + 'static)| {
+        // The engine's own count has no public type.
+        matches!(cause.downcast_ref(), Some(ResourceTableError::Full))
+            || cause.to_string().ends_with("store handle limit exceeded")
+    };
+    error.chain().any(is_full)
 }
 
 /// Returns a trap's name as records have it.

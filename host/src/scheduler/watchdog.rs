@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 /// Among so many heaps those who are watched are spread, so that workers seldom wait for each other.
 const SHARDS: usize = 16;
 
-/// From this many on, a heap is cleared now and then of those that need no look any more.
-const TIDY_FROM: usize = 4_096;
+/// From this many on, a heap is cleared now and then of those that need no look any more: each keeps a call's memory.
+const TIDY_FROM: usize = 256;
 
 /// Who wants to be looked at.
 pub(crate) trait Watched: Send + Sync {
@@ -169,7 +169,7 @@ mod tests {
     fn looks_of_no_use_do_not_pile_up() {
         let watchdog = Watchdog::new();
         let done = Arc::new(Needy(AtomicU32::new(0)));
-        for _ in 0..10 * TIDY_FROM {
+        for _ in 0..100 * TIDY_FROM {
             watchdog.watch(0, Arc::downgrade(&done), 0, Duration::from_secs(3_600));
         }
         assert!(watchdog.shard(0).due.len() <= TIDY_FROM);

@@ -262,6 +262,23 @@ mod basics {
         n
     }
 
+    /// Waits `ms` milliseconds, and may take 100 at most.
+    #[timeout("100ms")]
+    pub async fn nap_at_most(ms: u32) -> u32 {
+        wait_ms(ms).await;
+        ms
+    }
+
+    /// A text of `kib` KiB.
+    pub fn text_of(kib: u32) -> String {
+        "x".repeat(kib as usize * 1024)
+    }
+
+    /// Bytes, `kib` KiB of them.
+    pub fn bytes_of(kib: u32) -> Vec<u8> {
+        vec![7; kib as usize * 1024]
+    }
+
     /// Waits, then panics if `goes_wrong` and otherwise waits again and returns `n`.
     pub async fn boom_if(n: u32, before_ms: u32, goes_wrong: bool, after_ms: u32) -> u32 {
         wait_ms(before_ms).await;
@@ -340,6 +357,14 @@ mod basics {
             return 0;
         }
         std::hint::black_box(overflow(std::hint::black_box(depth + 1))) + 1
+    }
+
+    /// Calls itself `levels` times.
+    pub fn descend(levels: u64) -> u64 {
+        if std::hint::black_box(levels) == 0 {
+            return 0;
+        }
+        std::hint::black_box(descend(std::hint::black_box(levels - 1))) + 1
     }
 
     /// Takes `mib` MiB of memory and returns how many it got.

@@ -61,8 +61,8 @@ fn failed(failure: &Failure) -> Value {
     let mut error = json!({"kind": failure.kind(), "message": failure.message()});
     match failure {
         Failure::Trapped(trap) => {
-            error["trap"] = json!(trap.code);
             error["backtrace"] = json!(trap.backtrace);
+            error["trap"] = json!(trap.code);
         }
         Failure::TimedOut(TimedOut { stage, limit, time, .. }) => {
             error["stage"] = json!(if *stage == Stage::Queued { "queued" } else { "running" });
