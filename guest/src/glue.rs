@@ -198,6 +198,7 @@ mod tests {
 
     use super::*;
     use crate::anyhow;
+    use crate::http::{Error as HttpError, ErrorKind};
 
     #[test]
     fn an_error_travels_with_its_causes() {
@@ -214,6 +215,15 @@ mod tests {
         let wire = TaskError::from(error.context(Permanent));
         assert_eq!((wire.message.as_str(), wire.causes), ("cannot fetch", vec!["busy".to_owned()]));
         assert_eq!((wire.permanent, wire.retry_after_ms), (true, Some(2_000)));
+    }
+
+    #[test]
+    fn errors_of_requests_say_whether_and_when_to_try_again() {
+        let busy = HttpError::of_status(503, Some(Duration::from_secs(7)));
+        let wire = TaskError::from(Error::from(busy).context("cannot fetch"));
+        assert_eq!((wire.permanent, wire.retry_after_ms), (false, Some(7_000)));
+        let denied = TaskError::from(Error::from(HttpError::new(ErrorKind::Denied, "not granted")));
+        assert_eq!((denied.permanent, denied.message.as_str()), (true, "not granted"));
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub struct Error {
 }
 
 impl Error {
-    pub(super) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Error {
             kind,
             request: String::new(),
@@ -59,7 +59,7 @@ impl Error {
         }
     }
 
-    pub(super) fn of_status(status: u16, retry_after: Option<Duration>) -> Self {
+    pub(crate) fn of_status(status: u16, retry_after: Option<Duration>) -> Self {
         let status_text = format!("the server answered with status {status}");
         Error { status: Some(status), retry_after, ..Error::new(ErrorKind::Status, status_text) }
     }

@@ -31,7 +31,7 @@ pub enum Method {
     Delete,
     /// Ask what can be done.
     Options,
-    /// Any other, as it stands in the request: `PROPFIND`.
+    /// Any other, as it stands in the request: `PROPFIND`. Not `CONNECT`, `TRACE` or `TRACK`.
     Other(String),
 }
 
@@ -51,8 +51,12 @@ impl Method {
         }
     }
 
+    /// Refuses what is no method, and those that are a proxy's business: browsers keep them from pages too.
     fn check(&self) -> Result<(), Error> {
         let name = self.as_str();
+        if ["CONNECT", "TRACE", "TRACK"].iter().any(|refused| name.eq_ignore_ascii_case(refused)) {
+            return Err(Error::new(ErrorKind::Invalid, format!("`{name}` is not a task's to send")));
+        }
         if !name.is_empty()
             && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.!".contains(&byte))
         {

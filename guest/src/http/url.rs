@@ -65,7 +65,10 @@ impl Url {
         }
         let mut host = authority.host().to_ascii_lowercase();
         if host.contains('%') {
-            return Err(bad(text, "its host is not in ASCII; write it as `xn--…`"));
+            return Err(bad(
+                text,
+                "its host holds more than ASCII letters, digits, `-` and `.`; write other letters as `xn--…`",
+            ));
         }
         if let Some(port) = authority.port().filter(|port| !port.is_empty()) {
             let port: u16 = port.parse().map_err(|_| bad(text, "its port is no number up to 65535"))?;
@@ -186,7 +189,7 @@ mod tests {
             ("http:///etc", "no host"),
             ("http:example.org", "no host"),
             ("http://me:secret@example.org/", "name or password"),
-            ("http://bücher.example/", "not in ASCII"),
+            ("http://bücher.example/", "more than ASCII"),
             ("http://example.org:99999/", "port"),
             ("http://example.org:x/", "no URL"),
             ("http://a/\r\nHost: b", "control character"),

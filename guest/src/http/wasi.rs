@@ -202,6 +202,7 @@ fn sentence(code: &ErrorCode) -> String {
         ErrorCode::HttpResponseBodySize(Some(limit)) => {
             format!("the answer's body is larger than {limit} bytes")
         }
+        ErrorCode::HttpProtocolError => "the answer is no HTTP, or was cut short".to_owned(),
         ErrorCode::HttpResponseIncomplete => "the answer was cut short".to_owned(),
         other => format!("{other:?}"),
     }
