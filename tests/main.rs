@@ -41,3 +41,6 @@ mod command_snapshot;
 mod command_cache;
 mod readme;
 mod service;
+mod hostile;
+mod hostile_text;
+mod hostile_modules;

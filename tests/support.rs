@@ -13,6 +13,7 @@ pub(crate) const STATEFUL: &str = "tests/guests/stateful";
 pub(crate) const COUNTER: &str = "tests/guests/counter";
 pub(crate) const SYNC_ONLY: &str = "tests/guests/sync-only";
 pub(crate) const SNAPSHOT: &str = "tests/guests/snapshot";
+pub(crate) const HOSTILE: &str = "tests/guests/hostile";
 pub(crate) const RAW: &str = "tests/guests/raw";
 
 /// Starts to build a pool over one of the guests, with the two numbers that most tests care about.

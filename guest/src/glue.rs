@@ -6,7 +6,7 @@ use std::thread::LocalKey;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::{Error, Json, Permanent, RetryAfter};
+use crate::{Error, Json, Permanent, RetryAfter, http};
 
 /// An [`Error`] as it travels: the record `task-error`.
 #[derive(Debug, PartialEq, Eq)]
@@ -21,6 +21,7 @@ impl From<Error> for TaskError {
     fn from(error: Error) -> Self {
         let retry_after = error.downcast_ref::<RetryAfter>();
         let permanent = error.downcast_ref::<Permanent>();
+        let request = error.downcast_ref::<http::Error>();
         // The marks are contexts like any other, known among them only by their text.
         let marks = [retry_after.map(ToString::to_string), permanent.map(ToString::to_string)];
         let mut lines: Vec<String> = error.chain().map(ToString::to_string).collect();
@@ -30,9 +31,12 @@ impl From<Error> for TaskError {
         TaskError {
             message: lines.next().unwrap_or_default(),
             causes: lines.collect(),
-            permanent: permanent.is_some(),
+            permanent: permanent.is_some() || request.is_some_and(http::Error::is_permanent),
+            // The author's word goes before the server's.
             retry_after_ms: retry_after
-                .map(|RetryAfter(wait)| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
+                .map(|RetryAfter(wait)| *wait)
+                .or_else(|| request.and_then(http::Error::retry_after))
+                .map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
         }
     }
 }
@@ -194,6 +198,7 @@ mod tests {
 
     use super::*;
     use crate::anyhow;
+    use crate::http::{Error as HttpError, ErrorKind};
 
     #[test]
     fn an_error_travels_with_its_causes() {
@@ -210,6 +215,15 @@ mod tests {
         let wire = TaskError::from(error.context(Permanent));
         assert_eq!((wire.message.as_str(), wire.causes), ("cannot fetch", vec!["busy".to_owned()]));
         assert_eq!((wire.permanent, wire.retry_after_ms), (true, Some(2_000)));
+    }
+
+    #[test]
+    fn errors_of_requests_say_whether_and_when_to_try_again() {
+        let busy = HttpError::of_status(503, Some(Duration::from_secs(7)));
+        let wire = TaskError::from(Error::from(busy).context("cannot fetch"));
+        assert_eq!((wire.permanent, wire.retry_after_ms), (false, Some(7_000)));
+        let denied = TaskError::from(Error::from(HttpError::new(ErrorKind::Denied, "not granted")));
+        assert_eq!((denied.permanent, denied.message.as_str()), (true, "not granted"));
     }
 
     #[test]

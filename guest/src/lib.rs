@@ -62,6 +62,7 @@ mod error;
 mod json;
 pub mod call;
 pub mod time;
+pub mod http;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
 #[doc(hidden)]

@@ -2,7 +2,11 @@
 //!
 //! Only there off wasm. Stand-ins belong to the thread, so tests running side by side do not meet.
 
+pub(crate) mod http;
+
 use std::cell::Cell;
+
+pub use http::{HttpAnswer, HttpRequest, serve_http};
 
 thread_local! {
     static CALL: Cell<(u64, u32)> = const { Cell::new((0, 1)) };
