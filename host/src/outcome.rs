@@ -197,7 +197,7 @@ impl fmt::Display for TooLarge {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Denial {
-    /// What the guest asked for: `HTTP requests to http://127.0.0.1:8080`.
+    /// What the guest asked for, in the plural: `HTTP requests to http://127.0.0.1:8080`.
     pub wanted: String,
     /// The flag that grants it: `--http http://127.0.0.1:8080`.
     pub flag: String,
@@ -214,7 +214,7 @@ impl Denial {
 
 impl fmt::Display for Denial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "not granted: {}; grant it with `{}`", self.wanted, self.flag)?;
+        write!(f, "{} are not granted; grant them with `{}`", self.wanted, self.flag)?;
         match &self.said {
             Some(said) => write!(f, " (the task says: {said})"),
             None => Ok(()),
