@@ -16,6 +16,7 @@ use crate::pool::setting::{ModuleSetting, Replacements, bad, in_range};
 use crate::pool::staff::StaffSetting;
 use crate::pool::{Pool, PoolInner};
 use crate::sandbox::engine::PoolEngine;
+use crate::sandbox::own_imports::{OwnImports, Provisions};
 use crate::scheduler::calls::Scheduler;
 use crate::scheduler::ledger::Ledger;
 use crate::tally::Tally;
@@ -38,6 +39,7 @@ pub struct PoolBuilder {
     queue_capacity: Option<usize>,
     event_backlog: usize,
     limits: Limits,
+    pub(crate) imports: OwnImports,
     on_event: Option<Box<dyn FnMut(Event) + Send>>,
 }
 
@@ -58,6 +60,7 @@ impl PoolBuilder {
             queue_capacity: None,
             event_backlog: DEFAULT_EVENT_BACKLOG,
             limits: Limits::default(),
+            imports: OwnImports::default(),
             on_event: None,
         }
     }
@@ -104,9 +107,14 @@ impl PoolBuilder {
         let concurrency = in_range("concurrency", concurrency, 1, 1 << 20)?;
         let twice = staffing.most.saturating_mul(concurrency).saturating_mul(2).clamp(64, 1 << 24);
         let capacity = in_range("queue_capacity", self.queue_capacity.unwrap_or(twice), 1, 1 << 24)?;
+        let provisions = Provisions {
+            imports: std::mem::take(&mut self.imports),
+            ..Provisions::with_most_bytes(self.limits.keyvalue_bytes)
+        };
         for setting in &mut self.modules {
             setting.grants = self.grants.clone();
             setting.cache_dir = self.cache_dir.clone();
+            setting.provisions = provisions.clone();
         }
         let teller = Teller::new(in_range("event_backlog", self.event_backlog, 1, 1 << 24)?);
         if let Some(listener) = self.on_event.take() {

@@ -14,6 +14,9 @@ use crate::limits::Limits;
 use crate::module::{TaskKind, TaskModule};
 use crate::sandbox::forerunner::{Forerunner, why_not_instantiated};
 use crate::sandbox::imports::linker;
+use crate::sandbox::missing::why_not_linked;
+use crate::sandbox::own_imports::Provisions;
+use crate::sandbox::reach::Supply;
 use crate::sandbox::state::{MemoryMeter, Pulse, SandboxState, on_epoch};
 use crate::sandbox::unopened::Unopened;
 use crate::sandbox::wasi::context_with;
@@ -32,6 +35,7 @@ pub(crate) struct Blueprint {
     pre: InstancePre<SandboxState>,
     forerunners: Vec<Forerunner>,
     grants: Grants,
+    supply: Supply,
     pub(super) limits: Limits,
     teller: Teller,
     /// One at a time is looked at without a slot of its own.
@@ -49,6 +53,7 @@ pub(crate) struct Foundation {
     /// What runs in each new sandbox before its first call, in this order.
     pub(crate) forerunners: Vec<Forerunner>,
     pub(crate) grants: Grants,
+    pub(crate) provisions: Provisions,
 }
 
 /// A store with an instance in it, ready for calls.
@@ -68,10 +73,14 @@ impl Blueprint {
         limits: Limits,
         teller: Teller,
     ) -> Result<Self, PoolError> {
-        let Foundation { name, module, component, forerunners, grants } = foundation;
-        let pre = linker(engine).and_then(|linker| linker.instantiate_pre(&component)).map_err(|error| {
-            PoolError::CannotOpen { module: name.to_string(), reason: format!("{error:#}") }
-        })?;
+        let Foundation { name, module, component, forerunners, grants, provisions } = foundation;
+        let cannot_open = |reason| PoolError::CannotOpen { module: name.to_string(), reason };
+        let linker =
+            linker(engine, &provisions.imports).map_err(|error| cannot_open(format!("{error:#}")))?;
+        let pre = linker
+            .instantiate_pre(&component)
+            .map_err(|error| cannot_open(why_not_linked(&linker, &component, &error)))?;
+        let supply = Supply::of(&grants, provisions.keyvalues).map_err(cannot_open)?;
         let numbers: Vec<_> = module.tasks().iter().map(|task| task.name().to_owned()).collect();
         let exports = exports(&module, &component, &numbers);
         let (alive, ended) = oneshot::channel();
@@ -85,6 +94,7 @@ impl Blueprint {
             pre,
             forerunners,
             grants,
+            supply,
             limits,
             teller,
             probing,
@@ -173,8 +183,9 @@ impl Blueprint {
         pulse: Arc<Pulse>,
         memory: Arc<MemoryMeter>,
     ) -> Result<Sandbox, Unopened> {
-        let wasi = context_with(&self.grants)?;
-        let state = SandboxState::new(self.teller.clone(), &self.limits, pulse, wasi).metered(memory);
+        let reach = self.supply.reach();
+        let wasi = context_with(&self.grants, &reach)?;
+        let state = SandboxState::new(self.teller.clone(), &self.limits, pulse, wasi, reach).metered(memory);
         let mut store = Store::new(self.pre.engine(), state);
         // Before anything else: a new store's deadline has passed already, and opening runs guest code.
         store.set_epoch_deadline(1);

@@ -1,13 +1,19 @@
 //! What a sandbox may import: WASI 0.2 and 0.3 with nothing granted, and `wasmpool:host` (guest/wit).
 
-use wasmtime::component::{Access, GuestTaskId, HasSelf, Linker, Resource};
+use wasmtime::component::{Access, HasSelf, Linker, Resource};
 use wasmtime::{AsContextMut, Engine, StoreContextMut};
 use wasmtime_wasi::WasiView;
 use wasmtime_wasi::p2::DynOutputStream;
 use wasmtime_wasi::p2::bindings::io::streams;
 
 use crate::call::AttemptId;
+use crate::sandbox::asking::asking_task;
+use crate::sandbox::folder_imports::guard_folders;
+use crate::sandbox::net_imports::guard_sockets;
+use crate::sandbox::net_imports_p3::guard_sockets_p3;
+use crate::sandbox::own_imports::OwnImports;
 use crate::sandbox::state::SandboxState;
+use crate::sandbox::stores::add_stores;
 
 mod contract {
     wasmtime::component::bindgen!({
@@ -37,13 +43,18 @@ fn asking<T: 'static>(
     Ok(root.and_then(|task| store.get().roster.attempt_of(task)))
 }
 
-/// Returns a linker with everything that this pool provides.
-pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<SandboxState>> {
+/// Returns a linker with everything that this pool provides, the embedder's own functions too.
+pub(crate) fn linker(engine: &Engine, own: &OwnImports) -> wasmtime::Result<Linker<SandboxState>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     wasmtime_wasi::p3::add_to_linker(&mut linker)?;
     contract::wasmpool::host::call::add_to_linker::<_, HasSelf<SandboxState>>(&mut linker, |state| state)?;
     attribute_output(&mut linker)?;
+    add_stores(&mut linker)?;
+    guard_sockets(&mut linker)?;
+    guard_sockets_p3(&mut linker)?;
+    guard_folders(&mut linker)?;
+    own.define(&mut linker)?;
     Ok(linker)
 }
 
@@ -88,14 +99,6 @@ fn attribute_output(linker: &mut Linker<SandboxState>) -> wasmtime::Result<()> {
     )?;
     linker.allow_shadowing(false);
     Ok(())
-}
-
-/// Returns the root of the guest task that calls an import. Only at its entry, before anything is awaited; `None` if
-/// the engine does not know, as in an initializer.
-pub(crate) fn asking_task(
-    store: &mut StoreContextMut<'_, SandboxState>,
-) -> wasmtime::Result<Option<GuestTaskId>> {
-    Ok(store.async_call_stack()?.last())
 }
 
 fn note_writer(store: &mut StoreContextMut<'_, SandboxState>) -> wasmtime::Result<()> {

@@ -4,10 +4,21 @@
 
 pub(crate) mod engine;
 pub(crate) mod output;
+pub(crate) mod net;
+pub(crate) mod folders;
+pub(crate) mod reach;
 pub(crate) mod state;
 pub(crate) mod unopened;
+mod deterministic;
 pub(crate) mod wasi;
+pub(crate) mod stores;
+pub(crate) mod own_imports;
+pub(crate) mod asking;
+pub(crate) mod net_imports;
+pub(crate) mod net_imports_p3;
+pub(crate) mod folder_imports;
 pub(crate) mod imports;
+pub(crate) mod missing;
 pub(crate) mod invoke;
 pub(crate) mod blame;
 pub(crate) mod forerunner;

@@ -1,6 +1,7 @@
 //! What a store carries: WASI's context, the calls that run in it, where its output goes, and what is to
 //! be done when the epoch ticks over busy guest code.
 
+use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -15,6 +16,7 @@ use crate::event::{GuestStream, Teller};
 use crate::limits::Limits;
 use crate::outcome::Denial;
 use crate::sandbox::output::OutputDesk;
+use crate::sandbox::reach::Reach;
 
 /// How much memory a sandbox has, in bytes: all linear memories together.
 #[derive(Debug, Default)]
@@ -61,14 +63,22 @@ const TICKS_ABANDONED: u32 = 10;
 /// Work left over from an answered call may compute this many ticks in a row before it is stopped.
 const TICKS_LEFT_OVER: u32 = 100;
 
-/// What a store carries.
-pub(crate) struct SandboxState {
+/// What a store carries. As `HostState`, what the embedder's own host functions are given.
+#[cfg_attr(not(feature = "wasmtime-api"), expect(unreachable_pub, reason = "public with the feature only"))]
+pub struct SandboxState {
     wasi: WasiCtx,
     table: ResourceTable,
     pub(crate) output: OutputDesk,
     pub(crate) roster: Roster,
     pulse: Arc<Pulse>,
     memory: MemoryReader,
+    pub(crate) reach: Reach,
+    /// What the embedder's own host functions keep in this sandbox, one value of each type.
+    #[cfg_attr(
+        not(feature = "wasmtime-api"),
+        expect(dead_code, reason = "only the feature's functions use it")
+    )]
+    own: HashMap<TypeId, Box<dyn Any + Send>>,
     ticks_since_yield: u32,
     ticks_left_over: u32,
     /// False while the initializer runs, which belongs to no call.
@@ -77,7 +87,14 @@ pub(crate) struct SandboxState {
 
 impl SandboxState {
     /// Makes the state of a new store, whose guest has what `wasi` gives it and talks to `teller`.
-    pub(crate) fn new(teller: Teller, limits: &Limits, pulse: Arc<Pulse>, mut wasi: WasiCtxBuilder) -> Self {
+    /// Its imports work with `reach`.
+    pub(crate) fn new(
+        teller: Teller,
+        limits: &Limits,
+        pulse: Arc<Pulse>,
+        mut wasi: WasiCtxBuilder,
+        reach: Reach,
+    ) -> Self {
         let output = OutputDesk::new(teller, limits.guest_output_bytes);
         let wasi = wasi
             .stdout(output.stream(GuestStream::Stdout))
@@ -90,6 +107,8 @@ impl SandboxState {
             roster: Roster::default(),
             pulse,
             memory: MemoryReader::default(),
+            reach,
+            own: HashMap::new(),
             ticks_since_yield: 0,
             ticks_left_over: 0,
             is_open: false,
@@ -140,6 +159,11 @@ impl SandboxState {
         }
     }
 
+    /// Returns the handles that the guest has of the host's things.
+    pub(crate) fn handles(&mut self) -> &mut ResourceTable {
+        &mut self.table
+    }
+
     /// Returns true if the guest holds nothing of the host's: no file, no stream.
     pub(crate) fn holds_nothing(&self) -> bool {
         self.table.is_empty()
@@ -158,6 +182,22 @@ impl SandboxState {
                 self.ticks_left_over > TICKS_LEFT_OVER
             }
         }
+    }
+}
+
+/// What the embedder's own host functions may use.
+#[cfg(feature = "wasmtime-api")]
+impl SandboxState {
+    /// Returns the sandbox's own value of a type, for what host functions keep from call to call; the default value at
+    /// first. It goes with the sandbox. What all sandboxes share is captured by the functions instead.
+    pub fn own<T: Any + Default + Send>(&mut self) -> &mut T {
+        let value = self.own.entry(TypeId::of::<T>()).or_insert_with(|| Box::new(T::default()));
+        value.downcast_mut().expect("values are kept by their types")
+    }
+
+    /// Returns the table of the handles that the guest has of the host's things. Drop nothing that is not your own.
+    pub fn table(&mut self) -> &mut ResourceTable {
+        self.handles()
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod exit;
 mod sandbox_args;
+mod env_file;
 mod granted;
 mod pool_args;
 mod args;

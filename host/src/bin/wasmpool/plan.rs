@@ -227,6 +227,7 @@ fn in_words_of_flags(error: PoolError) -> anyhow::Error {
         "snapshot_args" => "--snapshot-arg",
         "snapshot_grants" => "--snapshot-dir",
         "grants" => "--dir",
+        "net" => "--net",
         _ => return error.into(),
     };
     anyhow!("{flag}: {problem}")
