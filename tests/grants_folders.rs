@@ -39,7 +39,7 @@ async fn pool(grants: Grants) -> Pool {
 }
 
 async fn read(pool: &Pool, path: &str) -> Result<String, String> {
-    let task = pool.task_with_error::<(String,), String, String>("read").expect("a task");
+    let task = pool.task_with_error::<(String,), String, String>("read-text").expect("a task");
     task.call((path.to_owned(),)).await.map_err(|error| error.to_string())
 }
 
@@ -86,7 +86,7 @@ async fn no_link_and_no_path_leads_out() {
         let answer = read(&pool, way).await;
         assert!(answer.is_err(), "{way}: {answer:?}");
     }
-    change(&pool, "write", "/in/relative", "changed").await.expect_err("a link out");
+    change(&pool, "write-text", "/in/relative", "changed").await.expect_err("a link out");
     change(&pool, "move-file", "/in/inside", "/in/up/taken").await.expect_err("a move out");
     assert_eq!(fs::read_to_string(house.secret()).expect("a file"), SECRET);
 }
@@ -129,9 +129,11 @@ async fn changes_in_a_read_only_folder_are_denied_by_name_of_the_flag() {
     let house = House::new();
     let pool = pool(Grants::none().dir(house.granted(), "/in")).await;
     let flag = format!("`--dir {}::/in:rw`", house.granted().display());
-    for (task, one, other) in
-        [("write", "/in/new", "x"), ("write", "/in/inside", "x"), ("move-file", "/in/inside", "/in/moved")]
-    {
+    for (task, one, other) in [
+        ("write-text", "/in/new", "x"),
+        ("write-text", "/in/inside", "x"),
+        ("move-file", "/in/inside", "/in/moved"),
+    ] {
         let denied = change(&pool, task, one, other).await.expect_err("read-only");
         assert!(denied.contains(&flag), "{task} {one}: {denied}");
     }

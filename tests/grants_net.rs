@@ -118,7 +118,7 @@ async fn a_name_that_leads_here_does_not_help_and_names_that_are_not_granted_are
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_listens() {
     let pool = pool(Grants::none().net("any").net("127.0.0.1:1")).await;
-    let listen = pool.task_with_error::<(), (), String>("listen").expect("a task");
+    let listen = pool.task_with_error::<(), (), String>("serve").expect("a task");
     listen.call(()).await.expect_err("not even with grants");
 }
 

@@ -1,4 +1,5 @@
 //! The implementation of `wit/grants.wit`.
+//! Exports are not called like functions of the C library, which they would stand for.
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -94,7 +95,7 @@ impl bindings::Guest for Grants {
         Ok(String::from_utf8_lossy(&answer[..length]).into_owned())
     }
 
-    fn listen() -> Result<(), String> {
+    fn serve() -> Result<(), String> {
         TcpListener::bind("127.0.0.1:0").map(drop).map_err(text)
     }
 
@@ -116,11 +117,11 @@ impl bindings::Guest for Grants {
         Ok(ip_name_lookup::resolve_addresses(name).await.map_err(debugged)?.len() as u32)
     }
 
-    fn read(path: String) -> Result<String, String> {
+    fn read_text(path: String) -> Result<String, String> {
         fs::read_to_string(path).map_err(text)
     }
 
-    fn write(path: String, content: String) -> Result<(), String> {
+    fn write_text(path: String, content: String) -> Result<(), String> {
         fs::write(path, content).map_err(text)
     }
 
