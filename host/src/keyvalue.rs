@@ -236,7 +236,11 @@ mod tests {
         let store = KeyValues::with_most_bytes(1 << 20);
         std::thread::scope(|scope| {
             for _ in 0..8 {
-                scope.spawn(|| (0..500).for_each(|_| drop(store.increment("", "n".to_owned(), 2).unwrap())));
+                scope.spawn(|| {
+                    for _ in 0..500 {
+                        store.increment("", "n".to_owned(), 2).unwrap();
+                    }
+                });
             }
         });
         assert_eq!(store.increment("", "n".to_owned(), 0), Ok(8_000));
