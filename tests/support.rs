@@ -15,6 +15,7 @@ pub(crate) const SYNC_ONLY: &str = "tests/guests/sync-only";
 pub(crate) const SNAPSHOT: &str = "tests/guests/snapshot";
 pub(crate) const HOSTILE: &str = "tests/guests/hostile";
 pub(crate) const RAW: &str = "tests/guests/raw";
+pub(crate) const GRANTS: &str = "tests/guests/grants";
 
 /// Starts to build a pool over one of the guests, with the two numbers that most tests care about.
 pub(crate) async fn builder(guest: &str, workers: usize, concurrency: usize) -> PoolBuilder {

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::net::NetRules;
 use crate::origins::OriginRules;
 
 /// What a sandbox may reach. Default: nothing.
@@ -20,6 +21,9 @@ pub struct Grants {
     env: Vec<(String, String)>,
     http: Vec<String>,
     ca_file: Option<PathBuf>,
+    net: Vec<String>,
+    config: Vec<(String, String)>,
+    is_deterministic: bool,
 }
 
 /// A folder of the host under the name that guests know it by.
@@ -28,6 +32,13 @@ pub(crate) struct DirGrant {
     pub(crate) host: PathBuf,
     pub(crate) guest: String,
     pub(crate) access: Access,
+}
+
+impl DirGrant {
+    /// Returns the flag that lets guests change the folder.
+    pub(crate) fn writable_flag(&self) -> String {
+        format!("--dir {}::{}:rw", self.host.display(), self.guest)
+    }
 }
 
 /// What a guest may do in a folder.
@@ -80,14 +91,42 @@ impl Grants {
         self
     }
 
+    /// Lets guests connect to `HOST:PORT` by TCP, and send and receive by UDP.
+    ///
+    /// HOST is a name, an IPv4 address or an `[IPv6]` address. `any:PORT`, or `any` for all ports, is the public
+    /// internet: no address of this machine, of a private network, or that is special in any other way. What counts is
+    /// the address that is really connected to, whatever it was called. Guests may ask for the addresses of granted
+    /// names only (with `any`, of all names); a name is resolved when a guest connects, so that it may move while the
+    /// pool lives. Binding to a port and listening stay denied. [`build`](crate::PoolBuilder::build) refuses what is
+    /// not of this form.
+    pub fn net(mut self, target: impl Into<String>) -> Self {
+        self.net.push(target.into());
+        self
+    }
+
+    /// Sets a value that guests read with `wasi:config/store`. The last of several values of one key holds.
+    pub fn config(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        let key = key.into();
+        self.config.retain(|(known, _)| *known != key);
+        self.config.push((key, value.into()));
+        self
+    }
+
+    /// Takes the real clocks and dice away: in every sandbox the wall clock stands at the beginning of the year 2000, the
+    /// monotonic clock starts at 0 and advances 1 ms at each reading, and all random numbers, secure ones too, are the
+    /// same ones in the same order. A sleep still takes its time.
+    ///
+    /// With [`Isolation::Fresh`](crate::Isolation::Fresh) a task that reaches nothing else then gives the same answer for
+    /// the same arguments in every run; in a sandbox that serves several calls, those before count too. Snapshots are
+    /// taken in this way too, and not cached.
+    pub fn deterministic(mut self) -> Self {
+        self.is_deterministic = true;
+        self
+    }
+
     /// Returns true if nothing is granted.
     pub fn is_none(&self) -> bool {
         *self == Grants::default()
-    }
-
-    /// Returns true if guests may change something outside their sandboxes without anybody seeing which call does.
-    pub(crate) fn reaches_outside(&self) -> bool {
-        self.dirs.iter().any(|dir| dir.access == Access::ReadWrite)
     }
 
     /// Returns true if all that `others` grants is granted here, in the same way.
@@ -95,6 +134,9 @@ impl Grants {
         others.dirs.iter().all(|dir| self.dirs.contains(dir))
             && others.env.iter().all(|variable| self.env.contains(variable))
             && others.http.iter().all(|origin| self.http.contains(origin))
+            && others.net.iter().all(|target| self.net.contains(target))
+            && others.config.iter().all(|pair| self.config.contains(pair))
+            && (self.is_deterministic || !others.is_deterministic)
     }
 
     /// Returns where guests may send HTTP requests.
@@ -116,6 +158,28 @@ impl Grants {
 
     pub(crate) fn variables(&self) -> &[(String, String)] {
         &self.env
+    }
+
+    pub(crate) fn config_pairs(&self) -> &[(String, String)] {
+        &self.config
+    }
+
+    pub(crate) fn is_deterministic(&self) -> bool {
+        self.is_deterministic
+    }
+
+    /// Returns where guests may connect to.
+    ///
+    /// # Errors
+    /// Which grant cannot be read.
+    pub(crate) fn net_rules(&self) -> Result<NetRules, String> {
+        NetRules::read(&self.net)
+    }
+
+    /// Returns true if guests may change something that stays outside a sandbox without asking for it each time: a file, or
+    /// whatever is at the other end of a connection.
+    pub(crate) fn reaches_outside(&self) -> bool {
+        !self.net.is_empty() || self.dirs.iter().any(|dir| dir.access == Access::ReadWrite)
     }
 
     fn with_dir(mut self, host: impl AsRef<Path>, guest: impl Into<String>, access: Access) -> Self {
@@ -140,5 +204,15 @@ mod tests {
         let access: Vec<_> = grants.dirs().iter().map(|dir| dir.access).collect();
         assert_eq!(access, [Access::Read, Access::ReadWrite]);
         assert!(!grants.is_none() && Grants::none().is_none());
+    }
+
+    #[test]
+    fn writable_folders_and_the_network_reach_outside() {
+        for grants in [Grants::none().dir_writable("a", "/a"), Grants::none().net("any")] {
+            assert!(grants.reaches_outside(), "{grants:?}");
+        }
+        assert!(
+            !Grants::none().dir("a", "/a").env("A", "b").config("c", "d").deterministic().reaches_outside()
+        );
     }
 }

@@ -8,6 +8,7 @@
 mod limits;
 mod addresses;
 mod origins;
+mod net;
 mod grants;
 mod call;
 mod outcome;
@@ -20,6 +21,7 @@ mod patience;
 mod values;
 // Machinery.
 mod own_thread;
+mod keyvalue;
 mod module;
 mod tally;
 mod spans;
@@ -53,7 +55,11 @@ pub use crate::pool::staff::Workers;
 pub use crate::pool::stats::Stats;
 pub use crate::pool::task::Task;
 pub use crate::sandbox::invoke::{TaskArgs, TaskValue};
+#[cfg(feature = "wasmtime-api")]
+pub use crate::sandbox::own_imports::{Defined, HostLinker};
 pub use crate::sandbox::prepare::RawInput;
+#[cfg(feature = "wasmtime-api")]
+pub use crate::sandbox::state::SandboxState as HostState;
 pub use crate::tally::times::TimeSummary;
 pub use crate::values::BadValue;
 

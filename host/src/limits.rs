@@ -86,7 +86,8 @@ limits! {
     http_connections: usize = 100;
     /// HTTP requests per second of a pool to one origin. Default: no limit.
     http_rate: Option<f64> = None, set by impl Into<Option<f64>>;
-    /// Bytes of all keys and values that a pool keeps for `wasi:keyvalue`. Default 64 MiB.
+    /// Bytes of all keys and values that a pool keeps for `wasi:keyvalue`; a key counts twice, and each pair and bucket
+    /// as 128 bytes more. A write beyond it is an error of the guest's. Default 64 MiB.
     keyvalue_bytes: usize = 64 << 20;
     /// Size of a module's file in bytes. Default 256 MiB.
     module_bytes: u64 = 256 << 20;

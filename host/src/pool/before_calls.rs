@@ -86,6 +86,50 @@ impl PoolBuilder {
         self
     }
 
+    /// Gives guests host functions of the embedder's own, with the cargo feature `wasmtime-api`. The engine's types are
+    /// outside semver: any release of this crate may have another engine.
+    ///
+    /// `define` is called for the linker of every module, that of the run of a snapshot function and that of a module
+    /// that replaces another included, after everything of the pool's own, which it may stand for. Calls of several
+    /// `import`s add up. Functions may be async, `func_wrap_async` and `func_wrap_concurrent`. What all sandboxes share is
+    /// captured; what each sandbox keeps for itself is in [`HostState::own`](crate::HostState::own). A host function runs on
+    /// the worker's event loop and should not block it, and it must not trap after an await, as then nobody knows whose
+    /// call it was: return a `result` instead. Modules with a snapshot do not cache it, as the functions may answer
+    /// otherwise the next time.
+    ///
+    /// # Errors
+    /// [`build`](Self::build) fails with [`PoolError::CannotOpen`](crate::PoolError::CannotOpen) if `define` does, and if a
+    /// module imports what nobody provides.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// # async fn example(module: wasmpool::TaskModule) -> Result<(), wasmpool::PoolError> {
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicU64, Ordering};
+    /// use wasmpool::{HostState, Pool, wasmtime};
+    ///
+    /// let total = Arc::new(AtomicU64::new(0));
+    /// let pool = Pool::builder(module)
+    ///     .import(move |linker| {
+    ///         let total = total.clone();
+    ///         let mut counter = linker.instance("acme:app/counter@1.0.0")?;
+    ///         counter.func_wrap("add", move |_: wasmtime::StoreContextMut<'_, HostState>, (amount,): (u64,)| {
+    ///             Ok((total.fetch_add(amount, Ordering::Relaxed) + amount,))
+    ///         })
+    ///     })
+    ///     .build()
+    ///     .await?;
+    /// # Ok(()) }
+    /// ```
+    #[cfg(feature = "wasmtime-api")]
+    pub fn import(
+        mut self,
+        define: impl Fn(&mut crate::HostLinker) -> crate::Defined + Send + Sync + 'static,
+    ) -> Self {
+        self.imports.add(define);
+        self
+    }
+
     fn last_module(&mut self, set: impl FnOnce(&mut ModuleSetting)) {
         if let Some(module) = self.modules.last_mut() {
             set(module);

@@ -20,6 +20,7 @@ use crate::pool::staff::StaffSetting;
 use crate::pool::{Pool, PoolInner};
 use crate::sandbox::engine::PoolEngine;
 use crate::sandbox::http::desk::HttpDesk;
+use crate::sandbox::own_imports::{OwnImports, Provisions};
 use crate::scheduler::calls::{CallRules, Scheduler};
 use crate::scheduler::ledger::Ledger;
 use crate::scheduler::watchdog::Watchdog;
@@ -44,6 +45,7 @@ pub struct PoolBuilder {
     event_backlog: usize,
     pub(crate) limits: Limits,
     pub(crate) rerun_interrupted: RerunInterrupted,
+    pub(crate) imports: OwnImports,
     on_event: Option<Box<dyn FnMut(Event) + Send>>,
 }
 
@@ -65,6 +67,7 @@ impl PoolBuilder {
             event_backlog: DEFAULT_EVENT_BACKLOG,
             limits: Limits::default(),
             rerun_interrupted: RerunInterrupted::default(),
+            imports: OwnImports::default(),
             on_event: None,
         }
     }
@@ -114,10 +117,15 @@ impl PoolBuilder {
         let twice = staffing.most.saturating_mul(concurrency).saturating_mul(2).clamp(64, 1 << 24);
         let capacity = in_range("queue_capacity", self.queue_capacity.unwrap_or(twice), 1, 1 << 24)?;
         let http = self.open_http()?;
+        let provisions = Provisions {
+            imports: std::mem::take(&mut self.imports),
+            http: http.clone(),
+            ..Provisions::with_most_bytes(self.limits.keyvalue_bytes)
+        };
         for setting in &mut self.modules {
             setting.grants = self.grants.clone();
             setting.cache_dir = self.cache_dir.clone();
-            setting.http = http.clone();
+            setting.provisions = provisions.clone();
         }
         let teller = Teller::new(in_range("event_backlog", self.event_backlog, 1, 1 << 24)?);
         if let Some(listener) = self.on_event.take() {

@@ -16,7 +16,7 @@ use crate::own_thread::on_own_thread;
 use crate::sandbox::blueprint::{Blueprint, Foundation};
 use crate::sandbox::engine::PoolEngine;
 use crate::sandbox::forerunner::{Forerunner, Role};
-use crate::sandbox::http::desk::HttpDesk;
+use crate::sandbox::own_imports::Provisions;
 use crate::sandbox::prepare::positional;
 use crate::sandbox::snapshot::{SnapshotRun, Untaken};
 
@@ -33,7 +33,7 @@ pub(crate) struct ModuleSetting {
     /// The pool's, the same for all its modules.
     pub(crate) cache_dir: Option<PathBuf>,
     /// The pool's, the same for all its modules.
-    pub(crate) http: Option<Arc<HttpDesk>>,
+    pub(crate) provisions: Provisions,
 }
 
 /// What a new module is set up with: what its predecessor was. One is replaced at a time.
@@ -81,7 +81,7 @@ impl ModuleSetting {
             snapshot: SnapshotSetting::default(),
             grants: Grants::none(),
             cache_dir: None,
-            http: None,
+            provisions: Provisions::with_most_bytes(0),
         }
     }
 
@@ -96,7 +96,7 @@ impl ModuleSetting {
         teller: &Teller,
     ) -> Result<Blueprint, PoolError> {
         let initializer = self.checked_initializer()?;
-        expect_folders("grants", &self.grants)?;
+        expect_usable("grants", &self.grants)?;
         let foundation = match self.snapshot_run(limits, teller)? {
             None => self.plain_foundation(engine, Vec::new()).await?,
             Some(run) => self.snapshot_foundation(run, engine, teller).await?,
@@ -118,8 +118,8 @@ impl ModuleSetting {
         let component = on_own_thread("wasmpool-load", move || code.component_on(&engine)).await;
         let component = component.map_err(|no_answer| cannot_open(no_answer.to_string()))?;
         let component = component.map_err(|error| cannot_open(with_causes(&error)))?;
-        let (grants, http) = (self.grants.clone(), self.http.clone());
-        Ok(Foundation { name, module, component, forerunners, grants, http })
+        let (grants, provisions) = (self.grants.clone(), self.provisions.clone());
+        Ok(Foundation { name, module, component, forerunners, grants, provisions })
     }
 
     /// Takes the snapshot; where there can be none, its function is left to run in each sandbox.
@@ -137,7 +137,7 @@ impl ModuleSetting {
                 component,
                 forerunners: Vec::new(),
                 grants: self.grants.clone(),
-                http: self.http.clone(),
+                provisions: self.provisions.clone(),
             }),
             // In a sandbox the function would reach something else than in its own run, and do something else.
             Err(Untaken::Refused(reason)) if !self.grants.covers(&self.snapshot.grants) => {
@@ -197,12 +197,18 @@ impl ModuleSetting {
         let Some(function) = self.fitted(info, setting.args.as_ref(), &SNAPSHOT, Role::Snapshot)? else {
             return Ok(None);
         };
-        expect_folders("snapshot_grants", &setting.grants)?;
+        expect_usable("snapshot_grants", &setting.grants)?;
+        // What every sandbox starts with would differ from run to run, if its run saw the real clocks.
+        let grants = match self.grants.is_deterministic() {
+            true => setting.grants.clone().deterministic(),
+            false => setting.grants.clone(),
+        };
         Ok(Some(SnapshotRun {
             module: self.module.clone(),
             args_text: function.args_text(),
             function,
-            grants: setting.grants.clone(),
+            grants,
+            imports: self.provisions.imports.clone(),
             limits: limits.clone(),
             teller: teller.clone(),
         }))
@@ -249,9 +255,13 @@ impl ModuleSetting {
     }
 }
 
-/// Makes sure that what is granted is there.
-fn expect_folders(setting: &'static str, grants: &Grants) -> Result<(), PoolError> {
-    for dir in grants.dirs() {
+/// Makes sure that what is granted is there and makes sense.
+fn expect_usable(setting: &'static str, grants: &Grants) -> Result<(), PoolError> {
+    grants.net_rules().map_err(|problem| bad("net", problem))?;
+    for (index, dir) in grants.dirs().iter().enumerate() {
+        if grants.dirs()[..index].iter().any(|other| other.guest == dir.guest) {
+            return Err(bad(setting, format!("two folders are called `{}` by guests", dir.guest)));
+        }
         let shown = dir.host.display();
         match fs::metadata(&dir.host) {
             Ok(found) if found.is_dir() => {}

@@ -1,4 +1,4 @@
-//! Whose guest code calls an import.
+//! Who calls an import: the one question that every import asks which acts for a call.
 
 use wasmtime::StoreContextMut;
 use wasmtime::component::GuestTaskId;

@@ -13,8 +13,10 @@ use crate::grants::Grants;
 use crate::limits::Limits;
 use crate::module::{TaskKind, TaskModule};
 use crate::sandbox::forerunner::{Forerunner, why_not_instantiated};
-use crate::sandbox::http::desk::HttpDesk;
 use crate::sandbox::imports::linker;
+use crate::sandbox::missing::why_not_linked;
+use crate::sandbox::own_imports::Provisions;
+use crate::sandbox::reach::Supply;
 use crate::sandbox::state::{Gauges, SandboxState};
 use crate::sandbox::store::governed;
 use crate::sandbox::unopened::Unopened;
@@ -31,7 +33,7 @@ pub(crate) struct Blueprint {
     pre: InstancePre<SandboxState>,
     forerunners: Vec<Forerunner>,
     grants: Grants,
-    http: Option<Arc<HttpDesk>>,
+    supply: Supply,
     pub(super) limits: Limits,
     teller: Teller,
     /// One at a time is looked at without a slot of its own.
@@ -49,7 +51,7 @@ pub(crate) struct Foundation {
     /// What runs in each new sandbox before its first call, in this order.
     pub(crate) forerunners: Vec<Forerunner>,
     pub(crate) grants: Grants,
-    pub(crate) http: Option<Arc<HttpDesk>>,
+    pub(crate) provisions: Provisions,
 }
 
 /// A store with an instance in it, ready for calls.
@@ -69,10 +71,14 @@ impl Blueprint {
         limits: Limits,
         teller: Teller,
     ) -> Result<Self, PoolError> {
-        let Foundation { name, module, component, forerunners, grants, http } = foundation;
-        let pre = linker(engine).and_then(|linker| linker.instantiate_pre(&component)).map_err(|error| {
-            PoolError::CannotOpen { module: name.to_string(), reason: format!("{error:#}") }
-        })?;
+        let Foundation { name, module, component, forerunners, grants, provisions } = foundation;
+        let cannot_open = |reason| PoolError::CannotOpen { module: name.to_string(), reason };
+        let linker =
+            linker(engine, &provisions.imports).map_err(|error| cannot_open(format!("{error:#}")))?;
+        let pre = linker
+            .instantiate_pre(&component)
+            .map_err(|error| cannot_open(why_not_linked(&linker, &component, &error)))?;
+        let supply = Supply::of(&grants, provisions.keyvalues, provisions.http).map_err(cannot_open)?;
         let numbers: Vec<_> = module.tasks().iter().map(|task| task.name().to_owned()).collect();
         let exports = exports(&module, &component, &numbers);
         let (alive, ended) = oneshot::channel();
@@ -86,7 +92,7 @@ impl Blueprint {
             pre,
             forerunners,
             grants,
-            http,
+            supply,
             limits,
             teller,
             probing,
@@ -167,8 +173,9 @@ impl Blueprint {
     }
 
     pub(super) async fn instantiate(&self, gauges: Gauges) -> Result<Sandbox, Unopened> {
-        let wasi = context_with(&self.grants)?;
-        let state = SandboxState::new(self.teller.clone(), &self.limits, gauges, wasi, self.http.clone());
+        let reach = self.supply.reach();
+        let wasi = context_with(&self.grants, &reach)?;
+        let state = SandboxState::new(self.teller.clone(), &self.limits, gauges, wasi, reach);
         let mut store = governed(self.pre.engine(), state, &self.limits);
         match self.pre.instantiate_async(&mut store).await {
             Ok(instance) => Ok(Sandbox { store, instance }),

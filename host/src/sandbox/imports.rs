@@ -8,9 +8,14 @@ use wasmtime_wasi::p2::bindings::io::streams;
 
 use crate::call::AttemptId;
 use crate::sandbox::asking::asking_task;
+use crate::sandbox::folder_imports::guard_folders;
 use crate::sandbox::holding::note_holds;
-use crate::sandbox::http::imports::add_http;
+use crate::sandbox::http_imports::add_http;
+use crate::sandbox::net_imports::guard_sockets;
+use crate::sandbox::net_imports_p3::guard_sockets_p3;
+use crate::sandbox::own_imports::OwnImports;
 use crate::sandbox::state::SandboxState;
+use crate::sandbox::stores::add_stores;
 
 mod contract {
     wasmtime::component::bindgen!({
@@ -40,8 +45,8 @@ fn asking<T: 'static>(
     Ok(root.and_then(|task| store.get().roster.attempt_of(task)))
 }
 
-/// Returns a linker with everything that this pool provides.
-pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<SandboxState>> {
+/// Returns a linker with everything that this pool provides, the embedder's own functions too.
+pub(crate) fn linker(engine: &Engine, own: &OwnImports) -> wasmtime::Result<Linker<SandboxState>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     wasmtime_wasi::p3::add_to_linker(&mut linker)?;
@@ -49,6 +54,11 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<SandboxState>> 
     add_http(&mut linker)?;
     attribute_output(&mut linker)?;
     note_holds(&mut linker)?;
+    add_stores(&mut linker)?;
+    guard_sockets(&mut linker)?;
+    guard_sockets_p3(&mut linker)?;
+    guard_folders(&mut linker)?;
+    own.define(&mut linker)?;
     Ok(linker)
 }
 

@@ -6,6 +6,7 @@
 //! What a module is refused for is what that library cannot record: see [`Untaken::Refused`].
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use futures::FutureExt;
 use tokio::runtime::Builder;
@@ -17,12 +18,16 @@ use wasmtime_wizer::{ComponentContext, ComponentInstanceState, Wizer};
 
 use crate::event::Teller;
 use crate::grants::Grants;
+use crate::keyvalue::KeyValues;
 use crate::limits::Limits;
 use crate::module::{SnapshotShelf, TaskModule};
 use crate::own_thread::on_own_thread;
 use crate::sandbox::engine::PoolEngine;
 use crate::sandbox::forerunner::{Forerunner, why_not_instantiated};
 use crate::sandbox::imports::{linker, refuse_secure_random};
+use crate::sandbox::missing::why_not_linked;
+use crate::sandbox::own_imports::OwnImports;
+use crate::sandbox::reach::Supply;
 use crate::sandbox::state::{Gauges, SandboxState};
 use crate::sandbox::store::governed;
 use crate::sandbox::wasi::{ClockUse, context_with};
@@ -34,6 +39,8 @@ pub(crate) struct SnapshotRun {
     /// The function's arguments as text; the same arguments have the same text.
     pub(crate) args_text: String,
     pub(crate) grants: Grants,
+    /// The embedder's own host functions, which may answer otherwise the next time.
+    pub(crate) imports: OwnImports,
     pub(crate) limits: Limits,
     pub(crate) teller: Teller,
 }
@@ -62,7 +69,7 @@ impl SnapshotRun {
     /// [`Untaken`] says whether the module or its function is to blame.
     pub(crate) async fn code(self, engine: Engine, cache_dir: Option<PathBuf>) -> Result<Component, Untaken> {
         on_snapshot_thread(move |unwanted| {
-            let dir = cache_dir.as_deref().filter(|_| self.grants.is_none());
+            let dir = cache_dir.as_deref().filter(|_| self.is_given_nothing());
             let name = self.function.task.name();
             let shelf = SnapshotShelf::open(dir, &self.module, name, &self.args_text, &engine);
             if let Some(code) = shelf.find(&engine) {
@@ -106,6 +113,10 @@ impl SnapshotRun {
         taken
     }
 
+    fn is_given_nothing(&self) -> bool {
+        self.grants.is_none() && self.imports.is_empty()
+    }
+
     fn not_done_in_time(&self) -> Untaken {
         Untaken::Failed(format!(
             "{} has not ended after {:?}; raise Limits::snapshot_time if it needs longer",
@@ -121,7 +132,7 @@ impl SnapshotRun {
     ) -> Result<Taken, Untaken> {
         let clocks = ClockUse::default();
         let mut store = self.store(component.engine(), &clocks)?;
-        let instance = instantiate(&mut store, component).await.map_err(Untaken::Failed)?;
+        let instance = self.instantiate(&mut store, component).await.map_err(Untaken::Failed)?;
         let ran = self.function.run(&mut store, &instance, component).await;
         store.data().output.finish_all();
         ran.map_err(Untaken::Failed)?;
@@ -134,22 +145,34 @@ impl SnapshotRun {
         // The whole memory is copied out as one value.
         store.set_hostcall_fuel(usize::MAX);
         let bytes = read_memory(store, instance, wizer, context).await?;
-        Ok(Taken { bytes, is_reproducible: self.grants.is_none() && !clocks.was_read() })
+        Ok(Taken { bytes, is_reproducible: self.is_given_nothing() && !clocks.was_read() })
     }
 
     fn store(&self, engine: &Engine, clocks: &ClockUse) -> Result<Store<SandboxState>, Untaken> {
-        let mut wasi = context_with(&self.grants).map_err(|unopened| Untaken::Failed(unopened.reason))?;
-        clocks.watch(&mut wasi);
-        let state = SandboxState::new(self.teller.clone(), &self.limits, Gauges::unread(), wasi, None);
+        // A store of its own, empty at first and then forgotten: what the run keeps there is no part of its memory.
+        let keyvalues = Arc::new(KeyValues::with_most_bytes(self.limits.keyvalue_bytes));
+        let reach = Supply::of(&self.grants, keyvalues, None).map_err(Untaken::Failed)?.reach();
+        let mut wasi =
+            context_with(&self.grants, &reach).map_err(|unopened| Untaken::Failed(unopened.reason))?;
+        if !self.grants.is_deterministic() {
+            clocks.watch(&mut wasi);
+        }
+        let state = SandboxState::new(self.teller.clone(), &self.limits, Gauges::unread(), wasi, reach);
         Ok(governed(engine, state, &self.limits))
     }
-}
 
-async fn instantiate(store: &mut Store<SandboxState>, component: &Component) -> Result<Instance, String> {
-    let mut linker = linker(component.engine()).map_err(|error| format!("{error:#}"))?;
-    refuse_secure_random(&mut linker).map_err(|error| format!("{error:#}"))?;
-    let instantiated = linker.instantiate_async(&mut *store, component).await;
-    instantiated.map_err(|error| why_not_instantiated(store, &error))
+    async fn instantiate(
+        &self,
+        store: &mut Store<SandboxState>,
+        component: &Component,
+    ) -> Result<Instance, String> {
+        let mut linker = linker(component.engine(), &self.imports).map_err(|error| format!("{error:#}"))?;
+        refuse_secure_random(&mut linker).map_err(|error| format!("{error:#}"))?;
+        let pre =
+            linker.instantiate_pre(component).map_err(|error| why_not_linked(&linker, component, &error))?;
+        let instantiated = pre.instantiate_async(&mut *store).await;
+        instantiated.map_err(|error| why_not_instantiated(store, &error))
+    }
 }
 
 /// Returns true if a core module in a component exports this name. Then the component goes on exporting it too:

@@ -1,6 +1,7 @@
 //! What a store carries: WASI's context, the calls that run in it, where its output goes, and what is to
 //! be done when the epoch ticks over busy guest code.
 
+use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,10 +19,10 @@ use crate::limits::Limits;
 use crate::outcome::Denial;
 use crate::sandbox::copying::{json_copy_bytes, typed_copy_bytes};
 use crate::sandbox::engine::TICK;
-use crate::sandbox::http::desk::HttpDesk;
 use crate::sandbox::http::hooks::{HttpNote, SandboxHooks, WhatHappened};
 use crate::sandbox::meter::{Limiter, MemoryMeter};
 use crate::sandbox::output::OutputDesk;
+use crate::sandbox::reach::Reach;
 
 /// A busy guest gives way to the rest of its worker every this many ticks.
 const TICKS_BETWEEN_YIELDS: u32 = 10;
@@ -32,8 +33,9 @@ const TICKS_ABANDONED: u32 = 10;
 /// Work left over from an answered call may compute this many ticks in a row before it is stopped.
 const TICKS_LEFT_OVER: u32 = 100;
 
-/// What a store carries.
-pub(crate) struct SandboxState {
+/// What a store carries. As `HostState`, what the embedder's own host functions are given.
+#[cfg_attr(not(feature = "wasmtime-api"), expect(unreachable_pub, reason = "public with the feature only"))]
+pub struct SandboxState {
     teller: Teller,
     wasi: WasiCtx,
     http_context: WasiHttpCtx,
@@ -45,6 +47,13 @@ pub(crate) struct SandboxState {
     hold: Arc<Hold>,
     limiter: Limiter,
     pub(crate) limits: Limits,
+    pub(crate) reach: Reach,
+    /// What the embedder's own host functions keep in this sandbox, one value of each type.
+    #[cfg_attr(
+        not(feature = "wasmtime-api"),
+        expect(dead_code, reason = "only the feature's functions use it")
+    )]
+    own: HashMap<TypeId, Box<dyn Any + Send>>,
     ticks_since_yield: u32,
     ticks_left_over: u32,
     /// How many calls run whose values are copied one by one.
@@ -55,12 +64,13 @@ pub(crate) struct SandboxState {
 
 impl SandboxState {
     /// Makes the state of a new store, whose guest has what `wasi` gives it and talks to `teller`.
+    /// Its imports work with `reach`.
     pub(crate) fn new(
         teller: Teller,
         limits: &Limits,
         gauges: Gauges,
         mut wasi: WasiCtxBuilder,
-        http: Option<Arc<HttpDesk>>,
+        reach: Reach,
     ) -> Self {
         let output = OutputDesk::new(teller.clone(), limits.guest_output_bytes);
         let mut table = ResourceTable::new();
@@ -73,7 +83,7 @@ impl SandboxState {
             teller,
             wasi,
             http_context: WasiHttpCtx::new(),
-            http_hooks: SandboxHooks::new(http),
+            http_hooks: SandboxHooks::new(reach.http.clone()),
             table,
             output,
             roster: Roster::default(),
@@ -81,6 +91,8 @@ impl SandboxState {
             hold: gauges.hold,
             limiter: Limiter::new(limits, gauges.memory),
             limits: limits.clone(),
+            reach,
+            own: HashMap::new(),
             ticks_since_yield: 0,
             ticks_left_over: 0,
             calls_by_json: 0,
@@ -171,6 +183,11 @@ impl SandboxState {
         }
     }
 
+    /// Returns the handles that the guest has of the host's things.
+    pub(crate) fn handles(&mut self) -> &mut ResourceTable {
+        &mut self.table
+    }
+
     /// Returns true if the guest holds nothing of the host's: no file, no stream.
     pub(crate) fn holds_nothing(&self) -> bool {
         self.table.is_empty()
@@ -209,6 +226,22 @@ impl SandboxState {
 impl WasiHttpView for SandboxState {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
         WasiHttpCtxView { hooks: &mut self.http_hooks, table: &mut self.table, ctx: &mut self.http_context }
+    }
+}
+
+/// What the embedder's own host functions may use.
+#[cfg(feature = "wasmtime-api")]
+impl SandboxState {
+    /// Returns the sandbox's own value of a type, for what host functions keep from call to call; the default value at
+    /// first. It goes with the sandbox. What all sandboxes share is captured by the functions instead.
+    pub fn own<T: Any + Default + Send>(&mut self) -> &mut T {
+        let value = self.own.entry(TypeId::of::<T>()).or_insert_with(|| Box::new(T::default()));
+        value.downcast_mut().expect("values are kept by their types")
+    }
+
+    /// Returns the table of the handles that the guest has of the host's things. Drop nothing that is not your own.
+    pub fn table(&mut self) -> &mut ResourceTable {
+        self.handles()
     }
 }
 

@@ -10,6 +10,8 @@ use wasmtime_wasi::clocks::{HostMonotonicClock, HostWallClock, MonotonicClock, W
 use wasmtime_wasi::{Deterministic, FsPerms, WasiCtx, WasiCtxBuilder};
 
 use crate::grants::{Access, Grants};
+use crate::sandbox::deterministic::make_deterministic;
+use crate::sandbox::reach::Reach;
 use crate::sandbox::unopened::Unopened;
 
 /// Every snapshot has this one, so equal runs give equal snapshots. Nobody may take it for a secret.
@@ -18,11 +20,11 @@ const SNAPSHOT_SEED: u128 = 0x7761_736d_706f_6f6c_2073_6e61_7073_686f;
 /// After so many hashes' worth of bytes the random numbers of a snapshot begin anew.
 const SNAPSHOT_RANDOM_HASHES: u32 = 2_048;
 
-/// Begins a context with what is granted.
+/// Begins a context with what is granted, whose network `reach` watches.
 ///
 /// # Errors
 /// A folder cannot be opened, and why.
-pub(crate) fn context_with(grants: &Grants) -> Result<WasiCtxBuilder, Unopened> {
+pub(crate) fn context_with(grants: &Grants, reach: &Reach) -> Result<WasiCtxBuilder, Unopened> {
     let mut context = WasiCtx::builder();
     for dir in grants.dirs() {
         let perms = match dir.access {
@@ -35,6 +37,10 @@ pub(crate) fn context_with(grants: &Grants) -> Result<WasiCtxBuilder, Unopened> 
         })?;
     }
     context.envs(grants.variables());
+    reach.net.watch(&mut context);
+    if grants.is_deterministic() {
+        make_deterministic(&mut context);
+    }
     Ok(context)
 }
 

@@ -9,6 +9,8 @@ use anyhow::bail;
 use clap::Args;
 use wasmpool::Grants;
 
+use crate::env_file;
+
 /// What runs before all calls to make the memory that sandboxes start with, and what it may reach.
 #[derive(Args)]
 pub(crate) struct SnapshotFlags {
@@ -35,7 +37,11 @@ impl SnapshotFlags {
     /// # Errors
     /// A folder or a variable is not there.
     pub(crate) fn grants(&self) -> anyhow::Result<Grants> {
-        granted(("--snapshot-dir", &self.snapshot_dir), ("--snapshot-env", &self.snapshot_env))
+        granted(
+            Grants::none(),
+            ("--snapshot-dir", &self.snapshot_dir),
+            ("--snapshot-env", &self.snapshot_env),
+        )
     }
 }
 
@@ -55,29 +61,49 @@ pub(crate) struct GrantFlags {
     /// Trust the certificates in this PEM file too
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
+    /// Set variables of the guests' environment from a file with a KEY=VALUE a line; --env comes after it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) env_file: Vec<PathBuf>,
+    /// Let guests connect there by TCP and UDP; HOST is a name, an address, or `any` for the public internet
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) net: Vec<String>,
+    /// Set a value that guests read with wasi:config
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) config: Vec<ConfigFlag>,
+    /// Give all sandboxes the same clocks and random numbers; with `--isolation fresh` equal calls get equal answers
+    #[arg(long)]
+    pub(crate) deterministic: bool,
 }
 
 impl GrantFlags {
     /// Returns what guests may reach.
     ///
     /// # Errors
-    /// A folder or a variable is not there.
+    /// A folder, a file or a variable is not there, or a line of the file is no variable.
     pub(crate) fn grants(&self) -> anyhow::Result<Grants> {
-        let mut grants = granted(("--dir", &self.dir), ("--env", &self.env))?;
-        for origin in &self.http {
-            grants = grants.http(origin);
+        let mut grants = Grants::none();
+        for file in &self.env_file {
+            for (key, value) in env_file::read(file)? {
+                grants = grants.env(key, value);
+            }
         }
-        if let Some(file) = &self.ca_file {
-            grants = grants.ca_file(file);
-        }
-        Ok(grants)
+        grants = granted(grants, ("--dir", &self.dir), ("--env", &self.env))?;
+        grants = self.http.iter().fold(grants, Grants::http);
+        grants = self.ca_file.iter().fold(grants, Grants::ca_file);
+        grants = self.net.iter().fold(grants, Grants::net);
+        grants =
+            self.config.iter().fold(grants, |grants, ConfigFlag { key, value }| grants.config(key, value));
+        Ok(if self.deterministic { grants.deterministic() } else { grants })
     }
 }
 
 type Flagged<'a, T> = (&'static str, &'a [T]);
 
-fn granted(dirs: Flagged<'_, DirFlag>, variables: Flagged<'_, EnvFlag>) -> anyhow::Result<Grants> {
-    let mut grants = Grants::none();
+fn granted(
+    mut grants: Grants,
+    dirs: Flagged<'_, DirFlag>,
+    variables: Flagged<'_, EnvFlag>,
+) -> anyhow::Result<Grants> {
     for dir in dirs.1 {
         if !dir.host.is_dir() {
             let problem = if dir.host.exists() { "is not a folder" } else { "does not exist" };
@@ -145,6 +171,26 @@ impl FromStr for EnvFlag {
             return Err("a variable has a name".to_owned());
         }
         Ok(EnvFlag { key: key.to_owned(), value })
+    }
+}
+
+/// A value for `wasi:config`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ConfigFlag {
+    key: String,
+    value: String,
+}
+
+impl FromStr for ConfigFlag {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('=') {
+            Some((key, value)) if !key.is_empty() => {
+                Ok(ConfigFlag { key: key.to_owned(), value: value.to_owned() })
+            }
+            _ => Err("expected KEY=VALUE".to_owned()),
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 mod exit;
 mod limit_args;
 mod sandbox_args;
+mod env_file;
 mod granted;
 mod pool_args;
 mod args;

@@ -241,6 +241,7 @@ fn in_words_of_flags(error: PoolError) -> anyhow::Error {
         "opening_time" => "--opening-time",
         "snapshot_time" => "--snapshot-time",
         "compile_time" => "--compile-time",
+        "net" => "--net",
         _ => return error.into(),
     };
     anyhow!("{flag}: {problem}")

@@ -9,4 +9,3 @@ mod client;
 pub(crate) mod lanes;
 pub(crate) mod desk;
 pub(crate) mod hooks;
-pub(crate) mod imports;

@@ -3,8 +3,10 @@
 
 /// The beginnings of imports, and what they are for; the first that fits counts.
 const KNOWN: &[(&str, Option<&str>)] = &[
-    ("wasi:filesystem/", Some("files")),
-    ("wasi:sockets/", Some("network")),
+    ("wasi:filesystem/", Some("files (--dir)")),
+    ("wasi:sockets/", Some("network (--net)")),
+    ("wasi:config/", Some("settings (--config)")),
+    ("wasi:keyvalue/", Some("keys and values of the pool")),
     ("wasi:http/", Some("HTTP")),
     ("wasmpool:host/", Some("its call (number, attempt)")),
     ("wasi:cli/", None),
@@ -42,6 +44,6 @@ mod tests {
             "wasi:filesystem/preopens@0.2.6",
             "demo:app/log@1.0.0",
         ];
-        assert_eq!(requests(&imports.map(str::to_owned)), ["files", "demo:app/log@1.0.0"]);
+        assert_eq!(requests(&imports.map(str::to_owned)), ["files (--dir)", "demo:app/log@1.0.0"]);
     }
 }
