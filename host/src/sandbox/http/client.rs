@@ -1,20 +1,18 @@
 //! The client: connections are kept and shared, TLS offers HTTP/2, and headers have a size.
 
-use std::error::Error as _;
-use std::io;
 use std::time::Duration;
 
 use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::{Client, Error as ClientError};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
-use wasmtime_wasi_http::{Error, WasiBody};
+use wasmtime_wasi_http::WasiBody;
 
 use crate::limits::Limits;
-use crate::sandbox::http::connect::{NotPublic, Reach, Resolver};
+use crate::sandbox::http::connect::{Reach, Resolver};
 
 /// How long a connection may take to be made, whatever the guest says.
 const CONNECT_TIME: Duration = Duration::from_secs(30);
@@ -77,55 +75,4 @@ pub(crate) fn read_roots(pem: &[u8]) -> Result<RootCertStore, String> {
         return Err("there is no certificate in it".to_owned());
     }
     Ok(roots)
-}
-
-/// Says in WASI's words why a request failed.
-pub(crate) fn wasi_error(error: ClientError) -> Error {
-    let mut cause = error.source();
-    while let Some(found) = cause {
-        if let Some(Error::HttpRequestBodySize(limit)) = found.downcast_ref() {
-            return Error::HttpRequestBodySize(*limit);
-        }
-        if found.is::<NotPublic>() || boxed_inside(found) {
-            return Error::DestinationIpProhibited;
-        }
-        if let Some(error) = found.downcast_ref::<hyper::Error>()
-            && error.is_parse_too_large()
-        {
-            return Error::HttpResponseHeaderSectionSize(Some(HEAD_BYTES as u32));
-        }
-        if found.is::<rustls::Error>() {
-            return Error::TlsCertificateError;
-        }
-        cause = found.source();
-    }
-    if !error.is_connect() {
-        return Error::ConnectionTerminated;
-    }
-    match first_io_error(&error).map(io::Error::kind) {
-        Some(io::ErrorKind::ConnectionRefused) => Error::ConnectionRefused,
-        Some(io::ErrorKind::TimedOut) => Error::ConnectionTimeout,
-        Some(io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable) => {
-            Error::DestinationIpUnroutable
-        }
-        Some(io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof) => Error::ConnectionTerminated,
-        _ => Error::DnsError { rcode: None, info_code: None },
-    }
-}
-
-/// Returns true if the look-up of a name ended in no public address; an I/O error holds that in a box.
-fn boxed_inside(cause: &(dyn std::error::Error + 'static)) -> bool {
-    let inner = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-    inner.is_some_and(|inner| inner.is::<NotPublic>())
-}
-
-fn first_io_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a io::Error> {
-    let mut cause = Some(error);
-    while let Some(found) = cause {
-        if let Some(error) = found.downcast_ref() {
-            return Some(error);
-        }
-        cause = found.source();
-    }
-    None
 }

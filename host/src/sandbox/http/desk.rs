@@ -16,8 +16,9 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
 use crate::limits::Limits;
 use crate::origins::{Origin, OriginRules, Ruling};
 use crate::sandbox::http::body::{LimitedBody, Way};
-use crate::sandbox::http::client::{PooledClient, client, read_roots, wasi_error};
+use crate::sandbox::http::client::{PooledClient, client, read_roots};
 use crate::sandbox::http::connect::Reach;
+use crate::sandbox::http::errors;
 use crate::sandbox::http::io_thread::IoThread;
 use crate::sandbox::http::lanes::Lanes;
 
@@ -115,8 +116,8 @@ impl HttpDesk {
             let sent = io.spawn(async move {
                 let permit = lane.enter().await;
                 let answer = match timeout(limit, origin_client.request(request)).await {
-                    Ok(answer) => answer.map_err(wasi_error)?,
-                    Err(_) => return Err(Error::HttpResponseTimeout),
+                    Ok(answer) => answer.map_err(|error| errors::of_request(&error))?,
+                    Err(_) => return Err(Error::ConnectionReadTimeout),
                 };
                 Ok((answer, permit))
             });
@@ -125,6 +126,7 @@ impl HttpDesk {
                 return Err(Error::HttpResponseBodySize(Some(body_bytes)));
             }
             Ok(answer.map(|body| {
+                let body = body.map_err(|error| errors::of_hyper(&error));
                 LimitedBody::new(body, Way::ToGuest, body_bytes, options.between_bytes_timeout, permit)
                     .boxed_unsync()
             }))

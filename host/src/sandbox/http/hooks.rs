@@ -79,8 +79,8 @@ impl WasiHttpHooks for SandboxHooks {
         options: Option<RequestOptions>,
         _: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Sent {
-        if *request.method() == Method::CONNECT {
-            // A tunnel would lead past all that is checked here.
+        if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
+            // A tunnel would lead past all that is checked here, and an echo shows what others have put into a request.
             return Box::new(ready(Err(Error::HttpRequestMethodInvalid)));
         }
         let Some(origin) = Origin::of(request.uri()) else {
@@ -103,7 +103,11 @@ impl WasiHttpHooks for SandboxHooks {
                 lock(&notes).push(HttpNote { caller, what });
             }
             let io: Io = Box::new(ready(Ok(())));
-            sent.map(|answer| (answer, io))
+            match sent {
+                Ok(answer) => Ok((answer, io)),
+                Err(Error::DestinationIpProhibited) => Err(Error::HttpRequestDenied),
+                Err(error) => Err(error),
+            }
         })
     }
 

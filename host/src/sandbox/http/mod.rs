@@ -5,6 +5,7 @@
 mod body;
 mod io_thread;
 mod connect;
+mod errors;
 mod client;
 pub(crate) mod lanes;
 pub(crate) mod desk;

@@ -44,6 +44,25 @@ mod requests {
         answer(request.send().await?).await
     }
 
+    /// Sends a request without a body, waits, then panics if `goes_wrong` and otherwise returns the status.
+    pub async fn ask_and_wait(method: String, url: String, ms: u32, goes_wrong: bool) -> Result<u16, Error> {
+        let status = Client::new().request(Method::Other(method), &url).send().await?.status();
+        wasmpool_guest::time::sleep(Duration::from_millis(ms.into())).await;
+        assert!(!goes_wrong, "a rotten apple");
+        Ok(status)
+    }
+
+    /// As `ask-and-wait`, and harmless if it is done twice.
+    #[idempotent]
+    pub async fn ask_and_wait_any_number_of_times(
+        method: String,
+        url: String,
+        ms: u32,
+        goes_wrong: bool,
+    ) -> Result<u16, Error> {
+        ask_and_wait(method, url, ms, goes_wrong).await
+    }
+
     /// What the server makes of a POST of `value`.
     pub async fn post_json(url: String, value: Json<Vec<u32>>) -> Result<Json<Vec<u32>>, Error> {
         let answer = Client::new().post(&url).query("of", "a b").json(&*value).send().await?;
