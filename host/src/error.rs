@@ -1,6 +1,7 @@
 //! What a caller is told when the pool cannot serve him, as opposed to how a served call ended.
 
-use crate::outcome::{CallReport, Failure, Outcome, TaskError};
+use crate::failure::Failure;
+use crate::outcome::{CallReport, Outcome, TaskError};
 
 /// The pool was misused, or cannot go on.
 #[derive(Clone, Debug, thiserror::Error)]

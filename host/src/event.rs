@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::broadcast;
 
 use crate::call::{AttemptId, CallId, WorkerId};
-use crate::outcome::Denial;
+use crate::failure::Denial;
 
 /// Something that happened in a pool.
 #[derive(Clone, Debug)]

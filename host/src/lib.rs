@@ -11,6 +11,7 @@ mod origins;
 mod net;
 mod grants;
 mod call;
+mod failure;
 mod outcome;
 mod error;
 mod event;
@@ -27,6 +28,7 @@ mod tally;
 mod spans;
 mod bell;
 mod hold;
+mod reply;
 mod dispatch;
 mod sandbox;
 mod worker;
@@ -37,15 +39,14 @@ mod pool;
 pub use crate::call::{AttemptId, CallId, Isolation, RerunInterrupted, WorkerId};
 pub use crate::error::{CallError, PoolError, Refused};
 pub use crate::event::{Event, Events, GuestStream, Lagged, RetireReason};
+pub use crate::failure::{Denial, Failure, OutOfMemory, Oversized, Stage, TimedOut, TooLarge, Trap};
 pub use crate::grants::Grants;
 pub use crate::limits::Limits;
 pub use crate::module::{
     ModuleError, ModuleLoader, ParamInfo, RetryAttribute, TaskInfo, TaskKind, TaskModule, TimeoutAttribute,
     TypeDefinition, default_cache_dir,
 };
-pub use crate::outcome::{
-    CallReport, Denial, Failure, OutOfMemory, Outcome, Oversized, Stage, TaskError, TimedOut, TooLarge, Trap,
-};
+pub use crate::outcome::{CallReport, Outcome, TaskError};
 pub use crate::pool::Pool;
 pub use crate::pool::builder::PoolBuilder;
 pub use crate::pool::handle::CallHandle;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::outcome::{Stage, TimedOut};
+use crate::failure::{Stage, TimedOut};
 
 /// An attempt whose turn others kept from it is taken to another worker so often; after that its time is over like any
 /// other's.

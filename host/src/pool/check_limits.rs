@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::error::PoolError;
 use crate::limits::Limits;
-use crate::pool::setting::{bad, in_range};
-use crate::pool::staff::time;
+use crate::pool::checks::time;
+use crate::pool::checks::{bad, in_range};
 
 /// A page of memory, the least that a guest with any has.
 const PAGE_BYTES: usize = 1 << 16;

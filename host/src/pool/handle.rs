@@ -12,7 +12,8 @@ use tokio::sync::oneshot;
 
 use crate::call::CallId;
 use crate::error::{CallError, PoolError};
-use crate::outcome::{CallReport, Failure, Outcome, Parcel};
+use crate::failure::Failure;
+use crate::outcome::{CallReport, Outcome, Parcel};
 use crate::pool::Pool;
 use crate::scheduler::calls::Call;
 use crate::scheduler::progress::{SettledEnd, Settlement};

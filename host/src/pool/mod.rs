@@ -1,5 +1,6 @@
 //! The front desk: builds pools, gives out task handles, and ends pools in an orderly way.
 
+pub(crate) mod checks;
 pub(crate) mod setting;
 pub(crate) mod staff;
 mod check_limits;

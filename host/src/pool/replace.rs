@@ -5,7 +5,8 @@ use std::sync::Arc;
 use crate::error::PoolError;
 use crate::module::TaskModule;
 use crate::pool::Pool;
-use crate::pool::setting::{ModuleSetting, bad};
+use crate::pool::checks::bad;
+use crate::pool::setting::ModuleSetting;
 
 impl Pool {
     /// Replaces a module by another, under load: sandboxes of the new one are opened for all calls that have not

@@ -9,7 +9,8 @@ use futures::stream::{BoxStream, FuturesUnordered, Stream, StreamExt};
 
 use crate::call::CallId;
 use crate::error::CallError;
-use crate::outcome::{CallReport, Failure, Outcome};
+use crate::failure::Failure;
+use crate::outcome::{CallReport, Outcome};
 use crate::pool::handle::CallHandle;
 
 /// Ended calls that wait for an earlier one, at most, in input order.

@@ -13,6 +13,7 @@ use crate::grants::Grants;
 use crate::limits::Limits;
 use crate::module::{TaskInfo, TaskModule};
 use crate::own_thread::on_own_thread;
+use crate::pool::checks::bad;
 use crate::sandbox::blueprint::{Blueprint, Foundation};
 use crate::sandbox::engine::PoolEngine;
 use crate::sandbox::forerunner::{Forerunner, Role};
@@ -285,20 +286,4 @@ pub(crate) fn tuple_of_args(args: impl Serialize) -> Args {
         Ok(_) => Err("expected a tuple of all arguments, such as `(2_000u32,)`".to_owned()),
         Err(error) => Err(error.to_string()),
     }
-}
-
-pub(crate) fn bad(setting: &'static str, problem: impl Into<String>) -> PoolError {
-    PoolError::BadSetting { setting, problem: problem.into() }
-}
-
-pub(crate) fn in_range(
-    setting: &'static str,
-    value: usize,
-    least: usize,
-    most: usize,
-) -> Result<usize, PoolError> {
-    if (least..=most).contains(&value) {
-        return Ok(value);
-    }
-    Err(bad(setting, format!("{value} is not in {least}..={most}")))
 }

@@ -8,7 +8,8 @@ use crate::grants::Grants;
 use crate::limits::Limits;
 use crate::module::TaskModule;
 use crate::pool::builder::listen;
-use crate::pool::setting::{ModuleSetting, bad, tuple_of_args};
+use crate::pool::checks::bad;
+use crate::pool::setting::{ModuleSetting, tuple_of_args};
 
 /// How many lines of the function a slow listener may be behind.
 const EVENT_BACKLOG: usize = 4096;

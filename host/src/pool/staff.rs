@@ -7,15 +7,12 @@ use std::time::Duration;
 use crate::call::Isolation;
 use crate::error::PoolError;
 use crate::lifespan::Recycling;
-use crate::pool::setting::{bad, in_range};
+use crate::pool::checks::{bad, in_range, time};
 use crate::sandbox::engine::Space;
 use crate::worker::workshop::Staffing;
 
 /// How long a worker beyond the least stays without work, if nothing is said about idle sandboxes.
 const DEFAULT_WORKER_IDLE: Duration = Duration::from_secs(60);
-
-/// Times beyond a century are taken for mistakes.
-const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 /// How many workers a pool has: a number, or a range such as `2..=8`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,15 +110,6 @@ impl StaffSetting {
             sandboxes: in_worker.saturating_mul(workers),
             calls: concurrency.saturating_add(spare).saturating_mul(workers),
         }
-    }
-}
-
-/// Checks a time that may be left out.
-pub(crate) fn time(setting: &'static str, time: Option<Duration>) -> Result<Option<Duration>, PoolError> {
-    match time {
-        Some(time) if time.is_zero() => Err(bad(setting, "it must be longer than nothing")),
-        Some(time) if time > LONGEST => Err(bad(setting, "it is longer than a century; leave it out")),
-        time => Ok(time),
     }
 }
 

@@ -4,8 +4,8 @@ use wasmtime::WasmBacktrace;
 use wasmtime::component::ResourceTableError;
 use wasmtime_wasi::I32Exit;
 
+use crate::failure::{Failure, OutOfMemory, Oversized, TooLarge, Trap};
 use crate::limits::Limits;
-use crate::outcome::{Failure, OutOfMemory, Oversized, TooLarge, Trap};
 
 /// Says how the call ended that did it, by the engine's error and the end of what the call wrote to stderr.
 pub(crate) fn failure(error: &wasmtime::Error, stderr_tail: &str, limits: &Limits) -> Failure {

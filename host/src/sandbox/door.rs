@@ -11,10 +11,10 @@ use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use crate::call::AttemptId;
-use crate::dispatch::Surroundings;
 use crate::event::RetireReason;
 use crate::hold::Hold;
 use crate::lifespan::Lifespan;
+use crate::reply::Surroundings;
 use crate::sandbox::blueprint::Blueprint;
 use crate::sandbox::invoke::Job;
 use crate::sandbox::lobby::Place;

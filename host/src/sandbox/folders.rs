@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use crate::outcome::Denial;
+use crate::failure::Denial;
 
 /// The folders of one sandbox.
 #[derive(Debug)]

@@ -7,8 +7,8 @@ use std::fmt;
 use wasmtime::component::{Component, Func, Instance, Val};
 use wasmtime::{Store, WasmBacktrace};
 
+use crate::failure::{Failure, OutOfMemory};
 use crate::module::{TaskInfo, TaskModule};
-use crate::outcome::{Failure, OutOfMemory};
 use crate::sandbox::blame::failure;
 use crate::sandbox::state::SandboxState;
 use crate::values::value_to_json;

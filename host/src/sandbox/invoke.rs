@@ -10,8 +10,10 @@ use wasmtime::component::{
     Accessor, ComponentExportIndex, ComponentNamedList, GuestTaskId, Instance, Lift, Lower, Type, Val,
 };
 
-use crate::outcome::{Denial, Ending, Failure, Oversized, Parcel, TaskError, TooLarge};
-use crate::sandbox::state::{Resident, SandboxState};
+use crate::failure::{Denial, Failure, Oversized, TooLarge};
+use crate::outcome::{Ending, Parcel, TaskError};
+use crate::sandbox::roster::Resident;
+use crate::sandbox::state::SandboxState;
 use crate::values::{size_of_values, value_to_json};
 
 /// A tuple of arguments that a task can be called with by static types: component types that can be written

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use wasmtime::ResourceLimiter;
 
+use crate::failure::OutOfMemory;
 use crate::limits::Limits;
-use crate::outcome::OutOfMemory;
 
 /// How much memory a sandbox has, in bytes: all linear memories together.
 #[derive(Debug, Default)]

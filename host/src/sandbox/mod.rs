@@ -10,6 +10,8 @@ pub(crate) mod net;
 pub(crate) mod folders;
 pub(crate) mod http;
 pub(crate) mod reach;
+pub(crate) mod gauges;
+pub(crate) mod roster;
 pub(crate) mod state;
 pub(crate) mod store;
 pub(crate) mod unopened;

@@ -12,8 +12,8 @@ use tokio::net::lookup_host;
 use wasmtime_wasi::WasiCtxBuilder;
 use wasmtime_wasi::sockets::SocketAddrUse;
 
+use crate::failure::Denial;
 use crate::net::{NetRules, Verdict, plain_name};
-use crate::outcome::Denial;
 
 /// How many answers of name lookups a sandbox remembers.
 const ANSWERS: usize = 1_024;

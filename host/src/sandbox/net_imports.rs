@@ -12,7 +12,7 @@ use wasmtime_wasi::p2::bindings::sockets::{
 };
 use wasmtime_wasi::sockets::{WasiSocketsCtxView, WasiSocketsView};
 
-use crate::outcome::Denial;
+use crate::failure::Denial;
 use crate::sandbox::asking::asking_task;
 use crate::sandbox::state::SandboxState;
 

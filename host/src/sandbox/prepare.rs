@@ -8,8 +8,9 @@ use serde_json::Value;
 use wasmtime::component::{ComponentExportIndex, ComponentNamedList, Lift, Val};
 
 use crate::error::PoolError;
+use crate::failure::{Failure, Oversized, TooLarge};
 use crate::module::TaskInfo;
-use crate::outcome::{Ending, Failure, Oversized, TooLarge};
+use crate::outcome::Ending;
 use crate::sandbox::blueprint::Blueprint;
 use crate::sandbox::invoke::{Dynamic, Invocation, TaskArgs, TaskValue, Typed};
 use crate::values::{BadValue, args_from_json, size_of_values, value_from_json};

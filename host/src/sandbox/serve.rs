@@ -17,7 +17,8 @@ use crate::sandbox::blame::failure;
 use crate::sandbox::blueprint::Sandbox;
 use crate::sandbox::door::Door;
 use crate::sandbox::invoke::{Broken, Inside, for_want_of};
-use crate::sandbox::state::{Resident, SandboxState, Stopped};
+use crate::sandbox::roster::Resident;
+use crate::sandbox::state::{SandboxState, Stopped};
 
 impl Sandbox {
     /// Runs the calls that come in by the door until it is closed, a call traps, or it is given up.

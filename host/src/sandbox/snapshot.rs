@@ -24,11 +24,12 @@ use crate::module::{SnapshotShelf, TaskModule};
 use crate::own_thread::on_own_thread;
 use crate::sandbox::engine::PoolEngine;
 use crate::sandbox::forerunner::{Forerunner, why_not_instantiated};
+use crate::sandbox::gauges::Gauges;
 use crate::sandbox::imports::{linker, refuse_secure_random};
 use crate::sandbox::missing::why_not_linked;
 use crate::sandbox::own_imports::OwnImports;
 use crate::sandbox::reach::Supply;
-use crate::sandbox::state::{Gauges, SandboxState};
+use crate::sandbox::state::SandboxState;
 use crate::sandbox::store::governed;
 use crate::sandbox::wasi::{ClockUse, context_with};
 

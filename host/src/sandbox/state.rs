@@ -4,25 +4,26 @@
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use wasmtime::component::{GuestTaskId, ResourceTable};
 use wasmtime::{ResourceLimiter, StoreContextMut, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
-use crate::call::{AttemptId, CallId};
-use crate::dispatch::{Reply, Standing};
 use crate::event::{Event, GuestStream, Teller};
+use crate::failure::Denial;
 use crate::hold::{Held, Hold};
 use crate::limits::Limits;
-use crate::outcome::Denial;
+use crate::reply::Standing;
 use crate::sandbox::copying::{json_copy_bytes, typed_copy_bytes};
 use crate::sandbox::engine::TICK;
+use crate::sandbox::gauges::{Gauges, Pulse};
 use crate::sandbox::http::hooks::{HttpNote, SandboxHooks, WhatHappened};
-use crate::sandbox::meter::{Limiter, MemoryMeter};
+use crate::sandbox::meter::Limiter;
 use crate::sandbox::output::OutputDesk;
 use crate::sandbox::reach::Reach;
+use crate::sandbox::roster::{Resident, Roster};
 
 /// A busy guest gives way to the rest of its worker every this many ticks.
 const TICKS_BETWEEN_YIELDS: u32 = 10;
@@ -248,78 +249,6 @@ impl SandboxState {
 impl WasiView for SandboxState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
-    }
-}
-
-/// The calls that run in a store, by the name that the engine has for them.
-///
-/// It lives in the store, not in the futures that run the calls: when one call traps the engine drops all
-/// of those before anybody knows the culprit, and the replies must outlive that.
-#[derive(Default)]
-pub(crate) struct Roster {
-    residents: HashMap<GuestTaskId, Resident>,
-}
-
-/// A call that runs.
-pub(crate) struct Resident {
-    pub(crate) attempt: AttemptId,
-    pub(crate) reply: Reply,
-    /// Ticks that met it busy while nobody awaited it.
-    pub(crate) abandoned_ticks: u32,
-    /// Whether its values are copied one by one.
-    pub(crate) is_by_json: bool,
-    /// The first thing that it asked for and was denied.
-    pub(crate) denial: Option<Denial>,
-}
-
-impl Roster {
-    /// Returns whose call a task belongs to; `None` for work left over from an answered call.
-    pub(crate) fn attempt_of(&self, task: GuestTaskId) -> Option<AttemptId> {
-        self.residents.get(&task).map(|resident| resident.attempt)
-    }
-
-    /// Returns the task of an attempt that runs.
-    fn task_of(&self, attempt: AttemptId) -> Option<GuestTaskId> {
-        let mut residents = self.residents.iter();
-        residents.find(|(_, resident)| resident.attempt == attempt).map(|(task, _)| *task)
-    }
-
-    pub(crate) fn drain(&mut self) -> impl Iterator<Item = (GuestTaskId, Resident)> {
-        self.residents.drain()
-    }
-}
-
-/// What a store tells those outside, who made it.
-#[derive(Clone)]
-pub(crate) struct Gauges {
-    pub(crate) pulse: Arc<Pulse>,
-    pub(crate) memory: Arc<MemoryMeter>,
-    pub(crate) hold: Arc<Hold>,
-}
-
-impl Gauges {
-    /// Makes some that nobody reads.
-    pub(crate) fn unread() -> Self {
-        Gauges { pulse: Pulse::new(|_| false), memory: Arc::default(), hold: Arc::default() }
-    }
-}
-
-/// What a worker and the epoch callback of its sandboxes tell each other.
-pub(crate) struct Pulse {
-    /// Set when guest code was still busy at a tick: the worker is not idle although its loop returned.
-    busy: AtomicBool,
-    /// Called at each tick that meets a busy guest, with the call it is busy for; returns true if the worker wants its loop back at once.
-    at_busy_tick: Box<dyn Fn(Option<CallId>) -> bool + Send + Sync>,
-}
-
-impl Pulse {
-    pub(crate) fn new(at_busy_tick: impl Fn(Option<CallId>) -> bool + Send + Sync + 'static) -> Arc<Self> {
-        Arc::new(Pulse { busy: AtomicBool::new(false), at_busy_tick: Box::new(at_busy_tick) })
-    }
-
-    /// Returns whether a guest was met busy since the last time.
-    pub(crate) fn take_busy(&self) -> bool {
-        self.busy.swap(false, Ordering::Relaxed)
     }
 }
 

@@ -9,7 +9,7 @@ use wasmtime::component::{ComponentExportIndex, ComponentNamedList, Lift, Lower}
 use crate::own_thread::on_own_thread;
 use crate::sandbox::blueprint::{Blueprint, Sandbox};
 use crate::sandbox::engine::Slot;
-use crate::sandbox::state::Gauges;
+use crate::sandbox::gauges::Gauges;
 
 /// A sandbox without initialized state, to compare types with.
 pub(crate) struct Probe<'a> {

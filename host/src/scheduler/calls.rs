@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use crate::bell::Bell;
 use crate::call::{AttemptId, CallId, Company, WorkerId};
-use crate::dispatch::{Desk, Reply, Standing, Surroundings};
 use crate::event::{Event, Teller};
+use crate::failure::Failure;
 use crate::lifespan::{self, Rerun, RerunRule};
-use crate::outcome::{Ending, Failure, Interruption};
+use crate::outcome::Interruption;
 use crate::patience::{Taken, Terms};
+use crate::reply::Reply;
 use crate::sandbox::invoke::{Invocation, Job, Queue};
 use crate::scheduler::ledger::Ledger;
 use crate::scheduler::progress::{Progress, RunningAttempt, SettledEnd, Settlement};
@@ -64,15 +64,15 @@ pub(crate) struct Call {
     pub(super) rules: CallRules,
     pub(super) scheduler: Arc<Scheduler>,
     /// The number of the attempt that somebody awaits; 0 once the call is settled.
-    present: AtomicU32,
+    pub(super) present: AtomicU32,
     /// The number of the attempt that has used up its time; 0 for none.
-    out_of_time: AtomicU32,
+    pub(super) out_of_time: AtomicU32,
     /// Which look of the watchdog counts.
     pub(super) turn: AtomicU32,
     /// For how long the present attempt has kept others from running, in microseconds.
-    kept_others_us: AtomicU64,
+    pub(super) kept_others_us: AtomicU64,
     /// Whether the present attempt may have changed something outside its sandbox.
-    had_effect: AtomicBool,
+    pub(super) had_effect: AtomicBool,
     progress: Mutex<Progress>,
 }
 
@@ -226,7 +226,12 @@ impl Call {
     }
 
     /// Tells the caller how the call ended, if that has not been told. `last` is the attempt that ended with it.
-    fn settle(&self, mut progress: MutexGuard<'_, Progress>, last: Option<RunningAttempt>, end: SettledEnd) {
+    pub(super) fn settle(
+        &self,
+        mut progress: MutexGuard<'_, Progress>,
+        last: Option<RunningAttempt>,
+        end: SettledEnd,
+    ) {
         let Some(caller) = progress.caller.take() else { return };
         drop(progress.permit.take());
         self.present.store(0, Ordering::Release);
@@ -266,7 +271,7 @@ impl Call {
     }
 
     /// Keeps the span of an attempt that has begun with it, unless it has been withdrawn in the meantime.
-    fn begin_attempt_span(&self, call: &CallSpan, attempt: u32, worker: WorkerId) {
+    pub(super) fn begin_attempt_span(&self, call: &CallSpan, attempt: u32, worker: WorkerId) {
         let Some(span) = call.begin_attempt(attempt, worker) else { return };
         if let Some(running) = &mut self.progress().running_attempt {
             running.span = Some(span);
@@ -280,81 +285,5 @@ impl Call {
 
     pub(super) fn progress(&self) -> MutexGuard<'_, Progress> {
         self.progress.lock().expect("no holder of this lock panics")
-    }
-}
-
-impl Desk for Call {
-    fn seated(&self, attempt: u32, bell: &Arc<Bell>) -> bool {
-        let mut progress = self.progress();
-        if progress.caller.is_none() || progress.present_attempt() != attempt {
-            return false;
-        }
-        progress.seated_with = Some(bell.clone());
-        true
-    }
-
-    fn begun(&self, attempt: u32, surroundings: Surroundings<'_>) -> bool {
-        let mut progress = self.progress();
-        if progress.caller.is_none() || progress.present_attempt() != attempt {
-            return false;
-        }
-        self.kept_others_us.store(0, Ordering::Relaxed);
-        self.had_effect.store(self.rules.has_unseen_effects, Ordering::Release);
-        let worker = surroundings.worker;
-        let counted = self.scheduler.tally.count_attempt(worker);
-        progress.begin_attempt(RunningAttempt::new(surroundings, counted));
-        self.watch(&progress);
-        let id = AttemptId { call: self.id, attempt };
-        let started = || Event::AttemptStarted { attempt: id, task: self.task.clone(), worker };
-        self.scheduler.teller.tell(started);
-        let span = progress.span.clone();
-        drop(progress);
-        self.begin_attempt_span(&span, attempt, worker);
-        true
-    }
-
-    fn standing(&self, attempt: u32) -> Standing {
-        if self.present.load(Ordering::Acquire) == attempt {
-            Standing::Awaited
-        } else if self.out_of_time.load(Ordering::Acquire) == attempt {
-            Standing::OutOfTime
-        } else {
-            Standing::Unawaited
-        }
-    }
-
-    fn kept_others_waiting(&self, attempt: u32, time: Duration) {
-        if self.present.load(Ordering::Acquire) == attempt {
-            let time_us = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-            self.kept_others_us.fetch_add(time_us, Ordering::Relaxed);
-        }
-    }
-
-    fn had_effect(&self, attempt: u32) {
-        if self.present.load(Ordering::Acquire) == attempt {
-            self.had_effect.store(true, Ordering::Release);
-        }
-    }
-
-    fn ended(self: Arc<Self>, number: u32, ending: Ending) {
-        let mut progress = self.progress();
-        if progress.caller.is_none() || progress.present_attempt() != number {
-            return;
-        }
-        let failure = match &ending {
-            Ending::Completed(_) => None,
-            Ending::Returned(_) => Some("task-error"),
-            Ending::Failed(failure) => Some(failure.kind()),
-            Ending::Interrupted(_) => Some("interrupted"),
-        };
-        let attempt = self.end_attempt(&mut progress, failure);
-        let end = match ending {
-            Ending::Interrupted(by) => return self.interrupted(progress, attempt, &by),
-            Ending::Completed(parcel) => SettledEnd::Completed(parcel),
-            Ending::Returned(parcel) => SettledEnd::Returned(parcel),
-            Ending::Failed(failure) => SettledEnd::Failed(failure),
-        };
-        progress.attempts += u32::from(attempt.is_some());
-        self.settle(progress, attempt, end);
     }
 }

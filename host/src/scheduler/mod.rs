@@ -6,4 +6,5 @@ pub(crate) mod ledger;
 pub(crate) mod progress;
 pub(crate) mod watchdog;
 pub(crate) mod calls;
+mod hearing;
 mod overdue;

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use crate::call::AttemptId;
 use crate::event::Event;
-use crate::outcome::{Failure, Interruption};
+use crate::failure::Failure;
+use crate::outcome::Interruption;
 use crate::patience::Verdict;
 use crate::scheduler::calls::Call;
 use crate::scheduler::progress::Progress;

@@ -7,10 +7,11 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::bell::Bell;
 use crate::call::{AttemptId, CallId, Company};
-use crate::dispatch::Surroundings;
+use crate::failure::{Failure, Stage};
 use crate::hold::Hold;
-use crate::outcome::{Failure, Parcel, Stage};
+use crate::outcome::Parcel;
 use crate::patience::Taken;
+use crate::reply::Surroundings;
 use crate::sandbox::engine::TICK;
 use crate::spans::{AttemptSpan, CallSpan};
 use crate::tally::calls::CountedAttempt;

@@ -8,8 +8,9 @@ use futures::FutureExt;
 
 use crate::call::Isolation;
 use crate::event::{Event, RetireReason};
+use crate::failure::Failure;
 use crate::lifespan::{self, Lifespan};
-use crate::outcome::{Ending, Failure};
+use crate::outcome::Ending;
 use crate::sandbox::door::Door;
 use crate::sandbox::invoke::Job;
 use crate::sandbox::lobby::Place;

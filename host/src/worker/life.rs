@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use crate::event::{Event, RetireReason};
 use crate::sandbox::door::Door;
-use crate::sandbox::state::{Gauges, Pulse};
+use crate::sandbox::gauges::{Gauges, Pulse};
 use crate::sandbox::unopened::Unopened;
 use crate::worker::workshop::Workshop;
 

@@ -10,8 +10,8 @@ use wasmtime_wasi_http::p3::bindings::http::types as p3;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 use crate::call::AttemptId;
+use crate::failure::Denial;
 use crate::origins::Origin;
-use crate::outcome::Denial;
 use crate::sandbox::http::desk::HttpDesk;
 
 /// Where the requests of one sandbox come by.

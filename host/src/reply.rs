@@ -1,0 +1,105 @@
+//! What a worker and the desk have to say to each other about an attempt. The answer is owed: a [`Reply`] that is
+//! dropped unanswered reports its attempt as lost, so whatever becomes of a worker, the desk hears of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::bell::Bell;
+use crate::call::WorkerId;
+use crate::hold::Hold;
+use crate::outcome::{Ending, Interruption};
+
+/// Where a call stands with the desk, as far as one of its attempts is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Somebody awaits the attempt.
+    Awaited,
+    /// Nobody does: the call was withdrawn or answered, or another attempt has taken its place.
+    Unawaited,
+    /// Nobody does, because it has used up its time.
+    OutOfTime,
+}
+
+/// Who gave out a job and hears how it ended. A call's attempts are told apart by their numbers: one that was given up
+/// may still have something to say, which counts for nothing then.
+pub(crate) trait Desk: Send + Sync {
+    /// Notes that the attempt waits in a worker that listens to `bell`; false if nobody awaits it any more.
+    fn seated(&self, attempt: u32, bell: &Arc<Bell>) -> bool;
+    /// Notes that the attempt begins to run; false if nobody awaits it any more.
+    fn begun(&self, attempt: u32, surroundings: Surroundings<'_>) -> bool;
+    fn standing(&self, attempt: u32) -> Standing;
+    /// Notes that the attempt kept others from running for this long.
+    fn kept_others_waiting(&self, attempt: u32, time: Duration);
+    /// Notes that the attempt may have changed something outside its sandbox.
+    fn had_effect(&self, attempt: u32);
+    /// Hears how the attempt ended.
+    fn ended(self: Arc<Self>, attempt: u32, ending: Ending);
+}
+
+/// Where an attempt runs.
+#[derive(Clone, Copy)]
+pub(crate) struct Surroundings<'a> {
+    pub(crate) worker: WorkerId,
+    /// Of that worker.
+    pub(crate) bell: &'a Arc<Bell>,
+    /// Of the sandbox.
+    pub(crate) hold: &'a Arc<Hold>,
+}
+
+/// The place for a job's answer; answers for itself when dropped.
+pub(crate) struct Reply {
+    desk: Option<Arc<dyn Desk>>,
+    attempt: u32,
+}
+
+impl Reply {
+    pub(crate) fn to(desk: Arc<dyn Desk>, attempt: u32) -> Self {
+        Reply { desk: Some(desk), attempt }
+    }
+
+    pub(crate) fn answer(mut self, ending: Ending) {
+        if let Some(desk) = self.desk.take() {
+            desk.ended(self.attempt, ending);
+        }
+    }
+
+    /// Notes that the attempt begins to run; false if nobody awaits it, so that it need not.
+    pub(crate) fn begun(&self, surroundings: Surroundings<'_>) -> bool {
+        self.desk.as_ref().is_some_and(|desk| desk.begun(self.attempt, surroundings))
+    }
+
+    /// Notes that the attempt waits for its sandbox; false if nobody awaits it, so that it need not.
+    pub(crate) fn seated(&self, bell: &Arc<Bell>) -> bool {
+        self.desk.as_ref().is_some_and(|desk| desk.seated(self.attempt, bell))
+    }
+
+    /// Notes that the attempt kept others from running for this long.
+    pub(crate) fn note_kept_others_waiting(&self, time: Duration) {
+        if let Some(desk) = &self.desk {
+            desk.kept_others_waiting(self.attempt, time);
+        }
+    }
+
+    /// Notes that the attempt may have changed something outside its sandbox.
+    pub(crate) fn note_effect(&self) {
+        if let Some(desk) = &self.desk {
+            desk.had_effect(self.attempt);
+        }
+    }
+
+    pub(crate) fn standing(&self) -> Standing {
+        self.desk.as_ref().map_or(Standing::Unawaited, |desk| desk.standing(self.attempt))
+    }
+
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.standing() == Standing::Awaited
+    }
+}
+
+impl Drop for Reply {
+    fn drop(&mut self) {
+        if let Some(desk) = self.desk.take() {
+            desk.ended(self.attempt, Ending::Interrupted(Interruption::WorkerLost));
+        }
+    }
+}
