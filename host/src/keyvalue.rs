@@ -43,6 +43,9 @@ struct Pair {
     value: Vec<u8>,
 }
 
+/// A key with its value, if there is one.
+pub(crate) type FoundPair = Option<(String, Vec<u8>)>;
+
 /// Some keys of a bucket, and where the next page begins, if there is one.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct KeyPage {
@@ -80,11 +83,7 @@ impl KeyValues {
     ///
     /// # Errors
     /// [`KeyValueError::TooMuch`] if the answer would be larger than the store may be, as by the same key many times.
-    pub(crate) fn get_many(
-        &self,
-        bucket: &str,
-        keys: Vec<String>,
-    ) -> Result<Vec<Option<(String, Vec<u8>)>>, KeyValueError> {
+    pub(crate) fn get_many(&self, bucket: &str, keys: Vec<String>) -> Result<Vec<FoundPair>, KeyValueError> {
         let contents = self.contents();
         let bucket = contents.buckets.get(bucket);
         let mut bytes = 0;

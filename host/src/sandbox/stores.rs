@@ -6,7 +6,7 @@ use std::sync::Arc;
 use wasmtime::AsContextMut;
 use wasmtime::component::{Access, HasSelf, Linker, Resource};
 
-use crate::keyvalue::KeyValueError;
+use crate::keyvalue::{FoundPair, KeyValueError};
 use crate::sandbox::state::SandboxState;
 
 mod provided {
@@ -139,7 +139,7 @@ impl<T: 'static> batch::HostWithStore<T> for Own {
         mut access: Access<'_, T, Self>,
         bucket: Resource<Bucket>,
         keys: Vec<String>,
-    ) -> Answer<Vec<Option<(String, Vec<u8>)>>> {
+    ) -> Answer<Vec<FoundPair>> {
         let (state, name) = reading(&mut access, &bucket)?;
         Ok(state.reach.keyvalues.get_many(&name, keys).map_err(refusal))
     }
