@@ -74,31 +74,50 @@ fn a_room_imports_only_rooms_above_it() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// The files of one entry of a list: its own, and all in its folder.
+fn files_of(folder: &Path, entry: &str) -> Vec<PathBuf> {
+    let mut files: Vec<_> =
+        Some(folder.join(format!("{entry}.rs"))).filter(|file| file.exists()).into_iter().collect();
+    if folder.join(entry).is_dir() {
+        rust_files(&folder.join(entry), &mut files);
+    }
+    assert!(!files.is_empty(), "{entry} is listed in {} and is not there", folder.display());
+    files
+}
+
+/// Finds imports against the order of the list in `folder`, and in the folders inside it.
+fn against_the_list(source: &Path, folder: &Path, wrong: &mut Vec<String>) {
+    let inside = folder.strip_prefix(source).expect("a folder of the source folder");
+    let way: Vec<_> = inside.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+    let entries = listed(&folder.join("mod.rs"));
+    for (here, entry) in entries.iter().enumerate() {
+        let is_below = |other: &String| entries.iter().position(|name| name == other) > Some(here);
+        for file in files_of(folder, entry) {
+            for import in crate_paths(&file) {
+                let is_of_here = import.len() > way.len() && import.starts_with(&way);
+                if is_of_here && is_below(&import[way.len()]) {
+                    wrong.push(format!("{}/{entry} imports crate::{}", inside.display(), import.join("::")));
+                }
+            }
+            for import in paths_after("super::", &file) {
+                if file.parent() == Some(folder) && import.first().is_some_and(is_below) {
+                    wrong.push(format!("{}/{entry} imports super::{}", inside.display(), import.join("::")));
+                }
+            }
+        }
+        if folder.join(entry).join("mod.rs").exists() {
+            against_the_list(source, &folder.join(entry), wrong);
+        }
+    }
+}
+
 #[test]
 fn a_file_imports_only_files_above_it_in_its_folder() {
     let source = repository().join("host/src");
     let mut wrong = Vec::new();
     for room in listed(&source.join("lib.rs")) {
-        let list = source.join(&room).join("mod.rs");
-        if !list.exists() {
-            continue;
-        }
-        let files = listed(&list);
-        for (here, file) in files.iter().enumerate() {
-            let path = source.join(&room).join(format!("{file}.rs"));
-            for import in crate_paths(&path) {
-                let [first, second, ..] = import.as_slice() else { continue };
-                let target = files.iter().position(|other| other == second);
-                if *first == room && target.is_some_and(|target| target > here) {
-                    wrong.push(format!("{room}/{file}.rs imports crate::{}", import.join("::")));
-                }
-            }
-            for import in paths_after("super::", &path) {
-                let target = files.iter().position(|other| Some(other) == import.first());
-                if target.is_some_and(|target| target > here) {
-                    wrong.push(format!("{room}/{file}.rs imports super::{}", import.join("::")));
-                }
-            }
+        if source.join(&room).join("mod.rs").exists() {
+            against_the_list(&source, &source.join(&room), &mut wrong);
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");

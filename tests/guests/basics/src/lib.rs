@@ -255,8 +255,10 @@ mod basics {
 
     /// Computes for ever if `n` is `at`, and otherwise waits `ms` milliseconds and returns `n`.
     pub async fn loop_at(n: u32, at: u32, ms: u32) -> u32 {
-        while n == at {
-            std::hint::black_box(n);
+        if n == at {
+            loop {
+                std::hint::black_box(n);
+            }
         }
         wait_ms(ms).await;
         n

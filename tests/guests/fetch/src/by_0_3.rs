@@ -11,6 +11,22 @@ fn told(error: ErrorCode) -> Error {
     anyhow!("{error:?}")
 }
 
+fn method(name: &str) -> Method {
+    match name {
+        "GET" => Method::Get,
+        "POST" => Method::Post,
+        other => Method::Other(other.to_owned()),
+    }
+}
+
+fn scheme(name: &str) -> Scheme {
+    match name {
+        "http" => Scheme::Http,
+        "https" => Scheme::Https,
+        other => Scheme::Other(other.to_owned()),
+    }
+}
+
 pub(crate) async fn send(ask: Ask) -> Result<Told, Error> {
     let (scheme, authority) = ask.origin.split_once("://").ok_or_else(|| anyhow!("no origin"))?;
     let headers: Vec<_> =
@@ -40,19 +56,9 @@ pub(crate) async fn send(ask: Ask) -> Result<Told, Error> {
     let (_trailers, no_trailers) = wit_future::new(|| Ok(None));
     drop(_trailers);
     let (request, _sent) = Request::new(headers, body, no_trailers, options);
-    let method = match &*ask.method {
-        "GET" => Method::Get,
-        "POST" => Method::Post,
-        other => Method::Other(other.to_owned()),
-    };
     let refused = |what: &'static str| move |()| anyhow!("refused {what}");
-    request.set_method(&method).map_err(refused("method"))?;
-    let scheme = match scheme {
-        "http" => Scheme::Http,
-        "https" => Scheme::Https,
-        other => Scheme::Other(other.to_owned()),
-    };
-    request.set_scheme(Some(&scheme)).map_err(refused("scheme"))?;
+    request.set_method(&method(&ask.method)).map_err(refused("method"))?;
+    request.set_scheme(Some(&self::scheme(scheme))).map_err(refused("scheme"))?;
     request.set_authority(Some(authority)).map_err(refused("authority"))?;
     request.set_path_with_query(Some(&ask.path)).map_err(refused("path"))?;
     let response = client::send(request).await.map_err(told)?;
