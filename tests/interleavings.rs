@@ -1,4 +1,4 @@
-//! Anything in any order: calls, submissions, cancellations, drops, traps, impatient callers, replacements, and an end
+//! Anything in any order: calls, submissions, cancellations, drops, traps, time limits, impatient callers, replacements, and an end
 //! by close or abort, over small pools with real guests. Every call is answered exactly once, and what the pools held
 //! is free again: threads, permits, sandboxes.
 
@@ -27,6 +27,8 @@ enum Expected {
     Visit(Answer),
     Trap(Answer),
     Cancelled(Answer),
+    /// An answer, or that it came too late.
+    Hurried(Answer),
     /// He went away.
     Nothing,
 }
@@ -38,7 +40,11 @@ impl Expected {
             Expected::Trap(Err(CallError::Failed(Failure::Trapped(_)))) => {}
             // An answer may have been faster than the cancellation.
             Expected::Cancelled(Ok(_) | Err(CallError::Failed(Failure::Cancelled))) => {}
-            Expected::Visit(answer) | Expected::Trap(answer) | Expected::Cancelled(answer) => match answer {
+            Expected::Hurried(Ok(_) | Err(CallError::Failed(Failure::TimedOut(_)))) => {}
+            Expected::Visit(answer)
+            | Expected::Trap(answer)
+            | Expected::Cancelled(answer)
+            | Expected::Hurried(answer) => match answer {
                 Err(CallError::Failed(Failure::Cancelled) | CallError::Pool(PoolError::Closed))
                     if pool_may_be_closed => {}
                 other => panic!("{other:?}"),
@@ -88,7 +94,18 @@ impl House {
                 let call = task("stay").call((ms,));
                 self.waiting.push(Box::pin(async move { Expected::Visit(call.await) }));
             }
-            20..45 => {
+            20..28 => {
+                let name = *self.dice.choice(&["stay", "compute", "block"]).expect("one");
+                let time = Duration::from_millis(self.dice.u64(1..30));
+                let task = if self.dice.bool() {
+                    task(name).with_timeout(time)
+                } else {
+                    task(name).with_deadline(time)
+                };
+                let call = task.submit((ms * 4,));
+                self.waiting.push(Box::pin(async move { Expected::Hurried(call.await) }));
+            }
+            28..45 => {
                 let call = task("stay").with_affinity(ms % 3).submit((ms,));
                 self.waiting.push(Box::pin(async move { Expected::Visit(call.await) }));
             }

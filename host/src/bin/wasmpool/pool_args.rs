@@ -32,8 +32,6 @@ pub(crate) struct PoolArgs {
     pub(crate) snapshot: SnapshotFlags,
     #[command(flatten)]
     pub(crate) grants: GrantFlags,
-    #[command(flatten)]
-    pub(crate) limits: LimitArgs,
     /// Whose output to show on stderr: of all calls, of failed ones, or none
     #[arg(long, value_enum, default_value_t, hide_possible_values = true, value_name = "all|failed|none")]
     pub(crate) guest_output: GuestOutput,
@@ -42,6 +40,8 @@ pub(crate) struct PoolArgs {
     /// Tell on stderr what happens to sandboxes; twice: to each call too
     #[arg(short, long, action = ArgAction::Count)]
     pub(crate) verbose: u8,
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
 }
 
 /// What is kept on disk.
