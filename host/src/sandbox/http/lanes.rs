@@ -84,10 +84,10 @@ mod tests {
         let lanes = Lanes::new(&Limits::default().http_rate(10.0));
         let start = Instant::now();
         for _ in 0..5 {
-            lanes.to(&origin("http://a")).enter().await;
+            drop(lanes.to(&origin("http://a")).enter().await);
         }
         assert_eq!(start.elapsed().as_millis(), 400);
-        lanes.to(&origin("http://b")).enter().await;
+        drop(lanes.to(&origin("http://b")).enter().await);
         assert_eq!(start.elapsed().as_millis(), 400);
     }
 
@@ -99,7 +99,7 @@ mod tests {
         let third = tokio::time::timeout(Duration::from_secs(1), lane.enter());
         assert!(third.await.is_err());
         drop(held);
-        lane.enter().await;
+        drop(lane.enter().await);
     }
 
     #[test]
