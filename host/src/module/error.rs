@@ -95,6 +95,15 @@ pub enum ModuleError {
         source: Cause,
     },
 
+    /// The component nests exported instances deeper than any tool does, and deeper than the engine can bear.
+    #[error(
+        "its exported instances are nested deeper than {most_levels} levels, which no engine takes; export them side by side"
+    )]
+    TooNested {
+        /// The limit.
+        most_levels: u32,
+    },
+
     /// The component was made for a version of WASI that is not provided here.
     #[error(
         "it imports {}, made for a version of WASI that is not provided (releases 0.2.x and 0.3.x are); \

@@ -9,6 +9,7 @@ mod error;
 mod engine;
 mod diagnose;
 mod wasi;
+mod nesting;
 mod survey;
 mod attributes;
 mod wit;

@@ -6,6 +6,7 @@ use wasmparser::{
 };
 
 use super::error::ModuleError;
+use super::nesting::Nesting;
 
 /// The name of the custom section in which the SDK records attributes and docs.
 const TASK_SECTION: &str = "wasmpool:tasks";
@@ -24,7 +25,7 @@ pub(crate) struct Survey<'a> {
 /// Walks over `bytes`.
 ///
 /// # Errors
-/// [`ModuleError::Broken`] if a section cannot be read or contradicts another.
+/// [`ModuleError::Broken`] if a section cannot be read or contradicts another, [`ModuleError::TooNested`].
 pub(crate) fn survey(bytes: &[u8]) -> Result<Survey<'_>, ModuleError> {
     let broken = |error: BinaryReaderError| ModuleError::Broken {
         offset: error.offset() as u64,
@@ -33,9 +34,10 @@ pub(crate) fn survey(bytes: &[u8]) -> Result<Survey<'_>, ModuleError> {
     };
     let mut found = Survey { imports: Vec::new(), task_sections: Vec::new(), needs_concurrency: false };
     let mut validator = Validator::new_with_features(WasmFeatures::all());
-    let mut depth = 0_usize;
+    let (mut depth, mut nesting) = (0_usize, Nesting::default());
     for payload in Parser::new(0).parse_all(bytes) {
         let payload = payload.map_err(broken)?;
+        nesting.see(&payload)?;
         validator.payload(&payload).map_err(broken)?;
         match payload {
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
@@ -121,6 +123,24 @@ mod tests {
         }
         let plain = component(r#"(component (import "f" (func (param "s" (list u8)) (result string))))"#);
         assert!(!survey(&plain).unwrap().needs_concurrency);
+    }
+
+    #[test]
+    fn instances_nested_too_deep_are_refused_before_the_validator_sees_them() {
+        // The deepest type there may be makes the most of each level.
+        let lists: String = (1..99).map(|i| format!("(type $t{i} (list $t{}))", i - 1)).collect();
+        let nested = |levels: usize| {
+            let instances: String =
+                (0..levels).map(|i| format!("(instance (export \"a\" (instance {i})))")).collect();
+            component(&format!(
+                "(component (type $t0 (list u8)) {lists} (import \"f\" (func $f (param \"x\" $t98)))
+                 (instance (export \"f\" (func $f))) {instances} (export \"a\" (instance {levels})))"
+            ))
+        };
+        assert!(survey(&nested(16)).is_ok());
+        for levels in [17, 500, 5_000] {
+            assert!(matches!(survey(&nested(levels)), Err(ModuleError::TooNested { most_levels: 16 })));
+        }
     }
 
     #[test]
