@@ -95,7 +95,7 @@ pub enum ModuleError {
         source: Cause,
     },
 
-    /// The component nests exported instances deeper than any tool does, and deeper than the engine can bear.
+    /// The component nests instances or their types deeper than any tool does, and deeper than the engine can bear.
     #[error(
         "its exported instances are nested deeper than {most_levels} levels, which no engine takes; export them side by side"
     )]

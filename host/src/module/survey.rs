@@ -37,7 +37,7 @@ pub(crate) fn survey(bytes: &[u8]) -> Result<Survey<'_>, ModuleError> {
     let (mut depth, mut nesting) = (0_usize, Nesting::default());
     for payload in Parser::new(0).parse_all(bytes) {
         let payload = payload.map_err(broken)?;
-        nesting.see(&payload)?;
+        nesting.see(&payload, bytes)?;
         validator.payload(&payload).map_err(broken)?;
         match payload {
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
@@ -140,6 +140,38 @@ mod tests {
         assert!(survey(&nested(16)).is_ok());
         for levels in [17, 500, 5_000] {
             assert!(matches!(survey(&nested(levels)), Err(ModuleError::TooNested { most_levels: 16 })));
+        }
+    }
+
+    #[test]
+    fn types_nested_too_deep_are_refused_before_the_parser_follows_them() {
+        for begins_type in [0x41, 0x42] {
+            let nested = |levels: usize| {
+                let declarations = [begins_type, 1, 1].repeat(levels);
+                let body = [&[1], declarations.as_slice(), &[0x7f]].concat();
+                let length = [0, 7, 14, 21].map(|shift| (body.len() >> shift) as u8 & 0x7f | 0x80);
+                [b"\0asm\x0d\0\x01\0\x07".as_slice(), &length, &[0], &body].concat()
+            };
+            assert!(survey(&nested(16)).is_ok());
+            for levels in [17, 10_000, 1_000_000] {
+                assert!(matches!(survey(&nested(levels)), Err(ModuleError::TooNested { .. })), "{levels}");
+            }
+        }
+    }
+
+    #[test]
+    fn types_that_hold_each_other_are_refused_before_the_validator_counts_them() {
+        for kind in ["instance", "component"] {
+            let chained = |levels: usize| {
+                let types: String = (1..=levels)
+                    .map(|i| format!("(type $t{i} ({kind} (export \"a\" ({kind} (type $t{})))))", i - 1))
+                    .collect();
+                component(&format!("(component (type $t0 ({kind})) {types})"))
+            };
+            assert!(survey(&chained(16)).is_ok());
+            for levels in [17, 300] {
+                assert!(matches!(survey(&chained(levels)), Err(ModuleError::TooNested { .. })), "{levels}");
+            }
         }
     }
 
