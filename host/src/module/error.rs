@@ -97,7 +97,8 @@ pub enum ModuleError {
 
     /// The component nests instances or their types deeper than any tool does, and deeper than the engine can bear.
     #[error(
-        "its exported instances are nested deeper than {most_levels} levels, which no engine takes; export them side by side"
+        "its components, instances or types are nested deeper than {most_levels} levels, which the engine does not \
+         take; put them side by side"
     )]
     TooNested {
         /// The limit.

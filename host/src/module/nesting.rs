@@ -14,6 +14,9 @@ use super::error::ModuleError;
 /// two levels, or three.
 const MOST_LEVELS: u32 = 16;
 
+/// How deep components may stand in each other. Deeper ones keep the validator busy for minutes.
+const MOST_COMPONENTS: usize = 100;
+
 /// How the binary format begins a declaration of a type, and a type that holds declarations.
 const TYPE_DECLARATION: u8 = 0x01;
 const COMPONENT_TYPE: u8 = 0x41;
@@ -56,14 +59,17 @@ impl Nesting {
     /// # Errors
     /// [`ModuleError::TooNested`].
     pub(crate) fn see(&mut self, payload: &Payload<'_>, bytes: &[u8]) -> Result<(), ModuleError> {
-        let levels_outside = match payload {
+        let open_now = match payload {
             Payload::Version { .. } => self.open.len() + 1,
             Payload::End(_) => self.open.len().saturating_sub(1),
             _ => self.open.len(),
         };
-        self.open.resize_with(levels_outside, Scope::default);
+        if open_now > MOST_COMPONENTS {
+            return Err(ModuleError::TooNested { most_levels: MOST_COMPONENTS as u32 });
+        }
+        self.open.resize_with(open_now, Scope::default);
         let seen = self.see_section(payload, bytes);
-        self.open.truncate(levels_outside);
+        self.open.truncate(open_now);
         match seen {
             Err(Stop::TooNested) => Err(ModuleError::TooNested { most_levels: MOST_LEVELS }),
             Ok(()) | Err(Stop::Unreadable) => Ok(()),

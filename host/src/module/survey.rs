@@ -85,6 +85,14 @@ mod tests {
         wat::parse_str(text).unwrap()
     }
 
+    const HEADER: &[u8] = b"\0asm\x0d\0\x01\0";
+
+    /// A section, its length in five bytes.
+    fn section(id: u8, body: &[u8]) -> Vec<u8> {
+        let length = [0, 7, 14, 21].map(|shift| (body.len() >> shift) as u8 & 0x7f | 0x80);
+        [&[id], length.as_slice(), &[0], body].concat()
+    }
+
     #[test]
     fn task_sections_are_found_at_every_depth() {
         let bytes = component(
@@ -149,8 +157,7 @@ mod tests {
             let nested = |levels: usize| {
                 let declarations = [begins_type, 1, 1].repeat(levels);
                 let body = [&[1], declarations.as_slice(), &[0x7f]].concat();
-                let length = [0, 7, 14, 21].map(|shift| (body.len() >> shift) as u8 & 0x7f | 0x80);
-                [b"\0asm\x0d\0\x01\0\x07".as_slice(), &length, &[0], &body].concat()
+                [HEADER, &section(7, &body)].concat()
             };
             assert!(survey(&nested(16)).is_ok());
             for levels in [17, 10_000, 1_000_000] {
@@ -173,6 +180,15 @@ mod tests {
                 assert!(matches!(survey(&chained(levels)), Err(ModuleError::TooNested { .. })), "{levels}");
             }
         }
+    }
+
+    #[test]
+    fn components_nested_too_deep_are_refused() {
+        // The text parser does not nest so deep.
+        let around = |inner: Vec<u8>, _| [HEADER, &section(4, &inner)].concat();
+        assert!(survey(&(1..100).fold(HEADER.to_vec(), around)).is_ok());
+        let survey = survey(&(1..101).fold(HEADER.to_vec(), around)).map(drop);
+        assert!(matches!(survey, Err(ModuleError::TooNested { most_levels: 100 })));
     }
 
     #[test]
