@@ -35,6 +35,10 @@ mod worker;
 mod scheduler;
 // The front desk.
 mod pool;
+// The back door of the fuzz targets.
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 
 pub use crate::call::{AttemptId, CallId, Isolation, RerunInterrupted, WorkerId};
 pub use crate::error::{CallError, PoolError, Refused};

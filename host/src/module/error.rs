@@ -95,6 +95,16 @@ pub enum ModuleError {
         source: Cause,
     },
 
+    /// The component nests instances or their types deeper than any tool does, and deeper than the engine can bear.
+    #[error(
+        "its components, instances or types are nested deeper than {most_levels} levels, which the engine does not \
+         take; put them side by side"
+    )]
+    TooNested {
+        /// The limit.
+        most_levels: u32,
+    },
+
     /// The component was made for a version of WASI that is not provided here.
     #[error(
         "it imports {}, made for a version of WASI that is not provided (releases 0.2.x and 0.3.x are); \

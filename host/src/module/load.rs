@@ -138,7 +138,11 @@ impl ModuleLoader {
     }
 
     /// As [`load`](Self::load), on a thread that nobody waits for when its time is over.
-    fn load_in_time(self, bytes: Vec<u8>, stem: Option<String>) -> Result<TaskModule, ModuleError> {
+    pub(super) fn load_in_time(
+        self,
+        bytes: Vec<u8>,
+        stem: Option<String>,
+    ) -> Result<TaskModule, ModuleError> {
         let limit = self.limits.compile_time;
         let (answer, answered) = mpsc::channel();
         let load = move || drop(answer.send(self.load(bytes, stem)));

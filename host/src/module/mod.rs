@@ -9,6 +9,7 @@ mod error;
 mod engine;
 mod diagnose;
 mod wasi;
+mod nesting;
 mod survey;
 mod attributes;
 mod wit;
@@ -19,6 +20,8 @@ mod artifact;
 mod task_module;
 mod snapshot;
 mod load;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 
 pub use attributes::{RetryAttribute, TaskKind, TimeoutAttribute};
 pub use cache::default_cache_dir;

@@ -6,6 +6,7 @@ use wasmparser::{
 };
 
 use super::error::ModuleError;
+use super::nesting::Nesting;
 
 /// The name of the custom section in which the SDK records attributes and docs.
 const TASK_SECTION: &str = "wasmpool:tasks";
@@ -24,7 +25,7 @@ pub(crate) struct Survey<'a> {
 /// Walks over `bytes`.
 ///
 /// # Errors
-/// [`ModuleError::Broken`] if a section cannot be read or contradicts another.
+/// [`ModuleError::Broken`] if a section cannot be read or contradicts another, [`ModuleError::TooNested`].
 pub(crate) fn survey(bytes: &[u8]) -> Result<Survey<'_>, ModuleError> {
     let broken = |error: BinaryReaderError| ModuleError::Broken {
         offset: error.offset() as u64,
@@ -33,9 +34,10 @@ pub(crate) fn survey(bytes: &[u8]) -> Result<Survey<'_>, ModuleError> {
     };
     let mut found = Survey { imports: Vec::new(), task_sections: Vec::new(), needs_concurrency: false };
     let mut validator = Validator::new_with_features(WasmFeatures::all());
-    let mut depth = 0_usize;
+    let (mut depth, mut nesting) = (0_usize, Nesting::default());
     for payload in Parser::new(0).parse_all(bytes) {
         let payload = payload.map_err(broken)?;
+        nesting.see(&payload, bytes)?;
         validator.payload(&payload).map_err(broken)?;
         match payload {
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
@@ -83,6 +85,14 @@ mod tests {
         wat::parse_str(text).unwrap()
     }
 
+    const HEADER: &[u8] = b"\0asm\x0d\0\x01\0";
+
+    /// A section, its length in five bytes.
+    fn section(id: u8, body: &[u8]) -> Vec<u8> {
+        let length = [0, 7, 14, 21].map(|shift| (body.len() >> shift) as u8 & 0x7f | 0x80);
+        [&[id], length.as_slice(), &[0], body].concat()
+    }
+
     #[test]
     fn task_sections_are_found_at_every_depth() {
         let bytes = component(
@@ -121,6 +131,64 @@ mod tests {
         }
         let plain = component(r#"(component (import "f" (func (param "s" (list u8)) (result string))))"#);
         assert!(!survey(&plain).unwrap().needs_concurrency);
+    }
+
+    #[test]
+    fn instances_nested_too_deep_are_refused_before_the_validator_sees_them() {
+        // The deepest type there may be makes the most of each level.
+        let lists: String = (1..99).map(|i| format!("(type $t{i} (list $t{}))", i - 1)).collect();
+        let nested = |levels: usize| {
+            let instances: String =
+                (0..levels).map(|i| format!("(instance (export \"a\" (instance {i})))")).collect();
+            component(&format!(
+                "(component (type $t0 (list u8)) {lists} (import \"f\" (func $f (param \"x\" $t98)))
+                 (instance (export \"f\" (func $f))) {instances} (export \"a\" (instance {levels})))"
+            ))
+        };
+        assert!(survey(&nested(16)).is_ok());
+        for levels in [17, 500, 5_000] {
+            assert!(matches!(survey(&nested(levels)), Err(ModuleError::TooNested { most_levels: 16 })));
+        }
+    }
+
+    #[test]
+    fn types_nested_too_deep_are_refused_before_the_parser_follows_them() {
+        for begins_type in [0x41, 0x42] {
+            let nested = |levels: usize| {
+                let declarations = [begins_type, 1, 1].repeat(levels);
+                let body = [&[1], declarations.as_slice(), &[0x7f]].concat();
+                [HEADER, &section(7, &body)].concat()
+            };
+            assert!(survey(&nested(16)).is_ok());
+            for levels in [17, 10_000, 1_000_000] {
+                assert!(matches!(survey(&nested(levels)), Err(ModuleError::TooNested { .. })), "{levels}");
+            }
+        }
+    }
+
+    #[test]
+    fn types_that_hold_each_other_are_refused_before_the_validator_counts_them() {
+        for kind in ["instance", "component"] {
+            let chained = |levels: usize| {
+                let types: String = (1..=levels)
+                    .map(|i| format!("(type $t{i} ({kind} (export \"a\" ({kind} (type $t{})))))", i - 1))
+                    .collect();
+                component(&format!("(component (type $t0 ({kind})) {types})"))
+            };
+            assert!(survey(&chained(16)).is_ok());
+            for levels in [17, 300] {
+                assert!(matches!(survey(&chained(levels)), Err(ModuleError::TooNested { .. })), "{levels}");
+            }
+        }
+    }
+
+    #[test]
+    fn components_nested_too_deep_are_refused() {
+        // The text parser does not nest so deep.
+        let around = |inner: Vec<u8>, _| [HEADER, &section(4, &inner)].concat();
+        assert!(survey(&(1..100).fold(HEADER.to_vec(), around)).is_ok());
+        let survey = survey(&(1..101).fold(HEADER.to_vec(), around)).map(drop);
+        assert!(matches!(survey, Err(ModuleError::TooNested { most_levels: 100 })));
     }
 
     #[test]

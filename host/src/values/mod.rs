@@ -21,7 +21,7 @@
 //!
 //! Streams, futures, resources and error contexts are handles into one store and have no JSON.
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 mod testing;
 // Words.
 mod shorten;
@@ -40,6 +40,8 @@ mod example;
 mod args;
 mod text;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 #[cfg(test)]
 mod properties;
 

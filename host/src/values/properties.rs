@@ -1,7 +1,7 @@
 //! What holds for every type and every value: nothing is lost on the way to JSON text and back, no
 //! input is a panic, and a complaint points at something that is there.
 
-use crate::values::testing::ty;
+use crate::values::testing::{KEY_TYPES, NAMES, ty};
 use crate::values::type_text::type_text;
 use crate::values::{arg_from_text, args_from_json, check_representable, example};
 use crate::values::{value_from_json, value_to_json};
@@ -14,12 +14,6 @@ use proptest::{prop_assert, prop_assert_eq, proptest};
 use serde_json::Value as Json;
 use std::fmt::Debug;
 use wasmtime::component::{Type, Val};
-
-/// Names of fields, cases and flags; some mean something in the JSON of other types.
-const NAMES: [&str; 8] = ["a", "first-name", "ok", "err", "some", "null", "x1", "b-b-b"];
-
-const KEY_TYPES: [&str; 11] =
-    ["bool", "u8", "s8", "u16", "s16", "u32", "s32", "u64", "s64", "char", "string"];
 
 /// Types in WIT notation, of every kind that has JSON.
 fn any_type() -> impl Strategy<Value = String> {

@@ -10,6 +10,12 @@ use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Type};
 use wasmtime::{Config, Engine};
 
+/// Names of fields, cases and flags; some mean something in the JSON of other types.
+pub(crate) const NAMES: [&str; 8] = ["a", "first-name", "ok", "err", "some", "null", "x1", "b-b-b"];
+
+pub(crate) const KEY_TYPES: [&str; 11] =
+    ["bool", "u8", "s8", "u16", "s16", "u32", "s32", "u64", "s64", "char", "string"];
+
 static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
     let mut config = Config::new();
     config.wasm_component_model_map(true);

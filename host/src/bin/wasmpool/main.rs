@@ -30,6 +30,8 @@ mod snapshot;
 mod inspect;
 mod build;
 mod new;
+#[cfg(all(test, unix))]
+mod fuzzing;
 
 use std::process::ExitCode;
 
