@@ -70,6 +70,22 @@ async fn a_call_that_waits_is_out_of_time_and_its_sandbox_stays() {
 }
 
 #[tokio::test]
+async fn a_call_that_wakes_after_its_time_disturbs_nobody() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // With a writable folder whoever is disturbed cannot be run again, and would show.
+    let grants = wasmpool::Grants::none().dir_writable(folder.path(), "/folder");
+    let pool = builder(BASICS, 1, 16).await.grants(grants).build().await.expect("opens");
+    let sleep = pool.task::<(u32,), u32>("sleep-ms").expect("a task");
+    let late = sleep.with_timeout(MS * 100).submit((300,));
+    let neighbours: Vec<_> = (0..8).map(|_| sleep.submit((600,))).collect();
+    limit_of(&failure_of(bounded("the late one", late).await));
+    for neighbour in neighbours {
+        assert_eq!(bounded("a neighbour", neighbour).await.expect("undisturbed"), 600);
+    }
+    assert_eq!(pool.stats().sandboxes_opened, 1);
+}
+
+#[tokio::test]
 async fn who_waits_and_holds_the_whole_sandbox_is_blamed_alone() {
     let limits = wasmpool::Limits::default().attempt_timeout(MS * 300).drain_limit(MS * 100);
     let pool = builder(BASICS, 1, 8).await.limits(limits).build().await.expect("opens");

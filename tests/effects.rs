@@ -2,9 +2,10 @@
 //! others are.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use futures::StreamExt;
-use wasmpool::{Failure, Grants, Outcome, Pool, RerunInterrupted};
+use wasmpool::{CallError, Failure, Grants, Limits, Outcome, Pool, RerunInterrupted};
 
 use crate::http_server::Server;
 use crate::support::{BASICS, bounded, builder};
@@ -107,4 +108,43 @@ async fn a_pool_may_run_nothing_again_and_a_writable_folder_counts_as_an_effect(
         }
         assert!(interrupted > 0);
     }
+}
+
+#[tokio::test]
+async fn calls_that_are_given_up_do_not_keep_others_from_an_origin() {
+    let server = Server::start("").await;
+    let limits = Limits::default().http_connections(2);
+    let builder = builder(REQUESTS, 2, 16).await.grants(Grants::none().http(server.origin())).limits(limits);
+    let pool = builder.build().await.expect("the guest opens");
+    let hang = pool.task::<(String,), u16>("ask-and-hang").expect("a task");
+    let hang = hang.with_timeout(Duration::from_millis(200));
+    let hanging: Vec<_> = (0..4).map(|_| hang.submit((format!("{}/large", server.origin()),))).collect();
+    for call in hanging {
+        let ended = bounded("one that hangs", call).await;
+        assert!(matches!(ended, Err(CallError::Failed(Failure::TimedOut(_)))), "{ended:?}");
+    }
+    let ask = pool.task::<Asked, u16>("ask-and-wait").expect("a task");
+    for _ in 0..5 {
+        let asked = ("GET".to_owned(), server.origin(), 0, false);
+        assert_eq!(bounded("a later one", ask.call(asked)).await.expect("an answer"), 200);
+    }
+}
+
+#[tokio::test]
+async fn what_waits_for_its_turn_is_not_sent_for_a_call_that_is_given_up() {
+    let server = Server::start("").await;
+    let limits = Limits::default().http_rate(4.0);
+    let builder = builder(REQUESTS, 1, 16).await.grants(Grants::none().http(server.origin())).limits(limits);
+    let pool = builder.build().await.expect("the guest opens");
+    let task = pool.task::<Asked, u16>("ask-and-wait").expect("a task");
+    let hurried = task.with_timeout(Duration::from_millis(100));
+    let order = |n: u32| ("POST".to_owned(), format!("{}/order/{n}", server.origin()), 0, false);
+    let posts: Vec<_> = (0..4).map(|n| hurried.submit(order(n))).collect();
+    let mut posted = 0;
+    for post in posts {
+        posted += usize::from(bounded("a post", post).await.is_ok());
+    }
+    // One more, after the turns of all those before it.
+    bounded("the last", task.call(order(9))).await.expect("an answer");
+    assert_eq!(server.heads().len(), posted + 1, "{:?}", server.heads());
 }

@@ -10,6 +10,8 @@ mod exit;
 mod limit_args;
 #[path = "../../host/src/bin/wasmpool/sandbox_args.rs"]
 mod sandbox_args;
+#[path = "../../host/src/bin/wasmpool/env_file.rs"]
+mod env_file;
 #[path = "../../host/src/bin/wasmpool/granted.rs"]
 mod granted;
 #[path = "../../host/src/bin/wasmpool/pool_args.rs"]

@@ -61,7 +61,7 @@ pub enum Isolation {
 
 /// Whether a call is run again whose attempt was lost to somebody else's trap, time-out or lost worker.
 ///
-/// An outward effect is an HTTP request other than GET or HEAD, or a change to what calls share through the pool. A call
+/// An outward effect is an HTTP request other than GET, HEAD or OPTIONS, or a change to what calls share through the pool. A call
 /// that may write to a folder or open sockets is taken to have had one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RerunInterrupted {

@@ -87,12 +87,30 @@ impl Reply {
         }
     }
 
+    /// Returns who can tell for others whether the attempt is still awaited.
+    pub(crate) fn witness(&self) -> Witness {
+        Witness { desk: self.desk.clone(), attempt: self.attempt }
+    }
+
     pub(crate) fn standing(&self) -> Standing {
         self.desk.as_ref().map_or(Standing::Unawaited, |desk| desk.standing(self.attempt))
     }
 
     pub(crate) fn is_awaited(&self) -> bool {
         self.standing() == Standing::Awaited
+    }
+}
+
+/// Tells whether an attempt is still awaited, for those who act in its name elsewhere.
+#[derive(Clone)]
+pub(crate) struct Witness {
+    desk: Option<Arc<dyn Desk>>,
+    attempt: u32,
+}
+
+impl Witness {
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.desk.as_ref().is_some_and(|desk| desk.standing(self.attempt) == Standing::Awaited)
     }
 }
 

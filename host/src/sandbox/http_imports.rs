@@ -68,6 +68,9 @@ fn attribute_p3(linker: &mut Linker<SandboxState>) -> wasmtime::Result<()> {
                 polled
             })
             .await;
+            if accessor.with(|mut store| store.data_mut().is_given_up(root)) {
+                return pending().await;
+            }
             match sent {
                 Ok(answer) => Ok((Ok(answer),)),
                 Err(error) => accessor.with(|mut store| {

@@ -8,6 +8,7 @@ use wasmtime_wasi::p2::bindings::io::streams;
 
 use crate::call::AttemptId;
 use crate::sandbox::asking::asking_task;
+use crate::sandbox::fence::fence_sleeps;
 use crate::sandbox::folder_imports::guard_folders;
 use crate::sandbox::holding::note_holds;
 use crate::sandbox::http_imports::add_http;
@@ -54,6 +55,7 @@ pub(crate) fn linker(engine: &Engine, own: &OwnImports) -> wasmtime::Result<Link
     add_http(&mut linker)?;
     attribute_output(&mut linker)?;
     note_holds(&mut linker)?;
+    fence_sleeps(&mut linker)?;
     add_stores(&mut linker)?;
     guard_sockets(&mut linker)?;
     guard_sockets_p3(&mut linker)?;

@@ -21,6 +21,7 @@ pub(crate) mod stores;
 pub(crate) mod own_imports;
 pub(crate) mod asking;
 mod holding;
+mod fence;
 pub(crate) mod net_imports;
 pub(crate) mod net_imports_p3;
 pub(crate) mod folder_imports;

@@ -36,7 +36,7 @@ fn guard_creation(linker: &mut Linker<SandboxState>) -> wasmtime::Result<()> {
     linker.instance("wasi:sockets/tcp-create-socket@0.2.12")?.func_wrap(
         "create-tcp-socket",
         |mut store: Store<'_>, (family,): (network::IpAddressFamily,)| {
-            if !store.data().reach.net.may_have_socket() {
+            if !may_have_socket(&mut store)? {
                 return Ok((Err(network::ErrorCode::NewSocketLimit),));
             }
             let made = tcp_create_socket::Host::create_tcp_socket(&mut view(&mut store), family);
@@ -47,7 +47,7 @@ fn guard_creation(linker: &mut Linker<SandboxState>) -> wasmtime::Result<()> {
         "create-udp-socket",
         |mut store: Store<'_>, (family,): (network::IpAddressFamily,)| {
             Box::new(async move {
-                if !store.data().reach.net.may_have_socket() {
+                if !may_have_socket(&mut store)? {
                     return Ok((Err(network::ErrorCode::NewSocketLimit),));
                 }
                 let made = udp_create_socket::Host::create_udp_socket(&mut view(&mut store), family).await;
@@ -55,6 +55,16 @@ fn guard_creation(linker: &mut Linker<SandboxState>) -> wasmtime::Result<()> {
             })
         },
     )
+}
+
+/// Returns true if one more socket may be made; notes otherwise what is missing.
+pub(super) fn may_have_socket(store: &mut Store<'_>) -> wasmtime::Result<bool> {
+    if store.data().reach.net.may_have_socket() {
+        return Ok(true);
+    }
+    let root = asking_task(store)?;
+    store.data_mut().note_denial(root, &Denial::of("connections", "--net HOST:PORT"));
+    Ok(false)
 }
 
 fn guard_lookup(linker: &mut Linker<SandboxState>) -> wasmtime::Result<()> {

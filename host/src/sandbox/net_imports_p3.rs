@@ -10,7 +10,7 @@ use wasmtime_wasi::p3::sockets::SocketError;
 use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView};
 
 use crate::sandbox::asking::asking_task;
-use crate::sandbox::net_imports::{Store, note, view};
+use crate::sandbox::net_imports::{Store, may_have_socket, note, view};
 use crate::sandbox::state::SandboxState;
 
 /// What an import of WASI 0.3 gives the guest.
@@ -35,7 +35,7 @@ fn guard_lookup_and_tcp(linker: &mut Linker<SandboxState>) -> wasmtime::Result<(
     sockets.func_wrap(
         "[static]tcp-socket.create",
         |mut store: Store<'_>, (family,): (p3::types::IpAddressFamily,)| {
-            if !store.data().reach.net.may_have_socket() {
+            if !may_have_socket(&mut store)? {
                 return Ok((Err(p3::types::ErrorCode::Other(None)),));
             }
             let made = p3::types::HostTcpSocket::create(&mut view(&mut store), family);
@@ -53,7 +53,7 @@ fn guard_udp(linker: &mut Linker<SandboxState>) -> wasmtime::Result<()> {
         "[static]udp-socket.create",
         |mut store: Store<'_>, (family,): (p3::types::IpAddressFamily,)| {
             Box::new(async move {
-                if !store.data().reach.net.may_have_socket() {
+                if !may_have_socket(&mut store)? {
                     return Ok((Err(p3::types::ErrorCode::Other(None)),));
                 }
                 let made = p3::types::HostUdpSocket::create(&mut view(&mut store), family).await;

@@ -1,6 +1,7 @@
 //! The calls that run in a store, and what is known of each while it runs.
 
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use wasmtime::component::GuestTaskId;
 
@@ -21,18 +22,47 @@ pub(crate) struct Roster {
 pub(crate) struct Resident {
     pub(crate) attempt: AttemptId,
     pub(crate) reply: Reply,
-    /// Ticks that met it busy while nobody awaited it.
+    /// Ticks in a row that met it busy while nobody awaited it.
     pub(crate) abandoned_ticks: u32,
+    /// When the last of them was.
+    pub(crate) met_busy_at: Option<Instant>,
     /// Whether its values are copied one by one.
     pub(crate) is_by_json: bool,
     /// The first thing that it asked for and was denied.
     pub(crate) denial: Option<Denial>,
 }
 
+/// Ticks further apart are not in a row: the guest has waited in between.
+const IN_A_ROW: Duration = Duration::from_millis(35);
+
+impl Resident {
+    /// Notes that a tick met the call busy though nobody awaits it; returns how many did so in a row. The first after a
+    /// wait says nothing: time had passed before the guest's first instruction.
+    pub(super) fn note_abandoned_tick(&mut self) -> u32 {
+        let now = Instant::now();
+        let is_in_a_row = self.met_busy_at.is_some_and(|last| now - last < IN_A_ROW);
+        self.abandoned_ticks = if is_in_a_row { self.abandoned_ticks + 1 } else { 1 };
+        self.met_busy_at = Some(now);
+        self.abandoned_ticks
+    }
+}
+
 impl Roster {
     /// Returns whose call a task belongs to; `None` for work left over from an answered call.
     pub(crate) fn attempt_of(&self, task: GuestTaskId) -> Option<AttemptId> {
         self.residents.get(&task).map(|resident| resident.attempt)
+    }
+
+    /// Returns the calls that `root` may stand for: its own, or all where it is unknown.
+    pub(super) fn meant_by(&self, root: Option<GuestTaskId>) -> impl Iterator<Item = &Resident> {
+        let is_meant = move |task: &GuestTaskId| root.is_none_or(|root| *task == root);
+        self.residents.iter().filter(move |(task, _)| is_meant(task)).map(|(_, resident)| resident)
+    }
+
+    /// As [`meant_by`](Self::meant_by), to be changed.
+    pub(super) fn meant_by_mut(&mut self, root: Option<GuestTaskId>) -> impl Iterator<Item = &mut Resident> {
+        let is_meant = move |task: &GuestTaskId| root.is_none_or(|root| *task == root);
+        self.residents.iter_mut().filter(move |(task, _)| is_meant(task)).map(|(_, resident)| resident)
     }
 
     /// Returns the task of an attempt that runs.

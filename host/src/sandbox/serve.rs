@@ -110,6 +110,7 @@ async fn serve_calls(
                     attempt: job.attempt,
                     reply: job.reply,
                     abandoned_ticks: 0,
+                    met_busy_at: None,
                     is_by_json: false,
                     denial: None,
                 };

@@ -19,7 +19,7 @@ use crate::reply::Standing;
 use crate::sandbox::copying::{json_copy_bytes, typed_copy_bytes};
 use crate::sandbox::engine::TICK;
 use crate::sandbox::gauges::{Gauges, Pulse};
-use crate::sandbox::http::hooks::{HttpNote, SandboxHooks, WhatHappened};
+use crate::sandbox::http::hooks::{HttpCaller, HttpNote, SandboxHooks, WhatHappened};
 use crate::sandbox::meter::Limiter;
 use crate::sandbox::output::OutputDesk;
 use crate::sandbox::reach::Reach;
@@ -27,6 +27,9 @@ use crate::sandbox::roster::{Resident, Roster};
 
 /// A busy guest gives way to the rest of its worker every this many ticks.
 const TICKS_BETWEEN_YIELDS: u32 = 10;
+
+/// A busy call that has used up its time is stopped after this many ticks; the first may come as it wakes.
+const TICKS_OUT_OF_TIME: u32 = 1;
 
 /// A busy call that nobody awaits any more is stopped after this many ticks.
 const TICKS_ABANDONED: u32 = 10;
@@ -134,21 +137,17 @@ impl SandboxState {
     }
 
     /// Notes that guest code whose root is `root` may have changed something outside the sandbox. Where the root is
-    /// unknown it may have been anybody.
+    /// unknown it may have been anybody; what an answered call left running is nobody's.
     pub(crate) fn note_effect(&self, root: Option<GuestTaskId>) {
-        match root.and_then(|task| self.roster.residents.get(&task)) {
-            Some(resident) => resident.reply.note_effect(),
-            None => self.roster.residents.values().for_each(|resident| resident.reply.note_effect()),
+        for resident in self.roster.meant_by(root) {
+            resident.reply.note_effect();
         }
     }
 
     /// Notes that guest code whose root is `root` was denied something, which may be why its call fails. The first
-    /// denial counts. Where the root is unknown it may have been anybody.
+    /// denial counts. Where the root is unknown it may have been anybody; what an answered call left running is nobody's.
     pub(crate) fn note_denial(&mut self, root: Option<GuestTaskId>, denial: &Denial) {
-        let residents = &mut self.roster.residents;
-        let root = root.filter(|task| residents.contains_key(task));
-        let is_meant = |task: &GuestTaskId| root.is_none_or(|root| *task == root);
-        for (_, resident) in residents.iter_mut().filter(|(task, _)| is_meant(task)) {
+        for resident in self.roster.meant_by_mut(root) {
             if resident.denial.is_none() {
                 resident.denial = Some(denial.clone());
                 let attempt = resident.attempt;
@@ -166,17 +165,25 @@ impl SandboxState {
 
     /// Notes whose guest code sends the HTTP request that comes next.
     pub(crate) fn set_http_caller(&mut self, root: Option<GuestTaskId>) {
-        self.http_hooks.caller = root.and_then(|task| self.roster.attempt_of(task));
+        self.http_hooks.caller = match root.map(|task| self.roster.residents.get(&task)) {
+            None => HttpCaller::Anybody,
+            Some(None) => HttpCaller::Nobody,
+            Some(Some(resident)) => HttpCaller::Call(resident.attempt, resident.reply.witness()),
+        };
     }
 
     /// Takes down what has become of HTTP requests since the last time.
     pub(crate) fn settle_http_notes(&mut self) {
         for HttpNote { caller, what } in self.http_hooks.take_notes() {
-            let root = caller.and_then(|attempt| self.roster.task_of(attempt));
-            if caller.is_some() && root.is_none() {
-                // The call has ended meanwhile.
-                continue;
-            }
+            let root = match caller {
+                HttpCaller::Anybody => None,
+                HttpCaller::Nobody => continue,
+                HttpCaller::Call(attempt, _) => match self.roster.task_of(attempt) {
+                    // The call has ended meanwhile.
+                    None => continue,
+                    root => root,
+                },
+            };
             match what {
                 WhatHappened::Denied(denial) => self.note_denial(root, &denial),
                 WhatHappened::HadEffect => self.note_effect(root),
@@ -203,11 +210,17 @@ impl SandboxState {
         };
         self.ticks_left_over = 0;
         match resident.reply.standing() {
-            Standing::OutOfTime => return Some(Stopped::OutOfTime),
-            Standing::Unawaited => resident.abandoned_ticks += 1,
-            Standing::Awaited => resident.reply.note_kept_others_waiting(TICK),
+            Standing::OutOfTime => {
+                (resident.note_abandoned_tick() > TICKS_OUT_OF_TIME).then_some(Stopped::OutOfTime)
+            }
+            Standing::Unawaited => {
+                (resident.note_abandoned_tick() > TICKS_ABANDONED).then_some(Stopped::Abandoned)
+            }
+            Standing::Awaited => {
+                resident.reply.note_kept_others_waiting(TICK);
+                None
+            }
         }
-        (resident.abandoned_ticks > TICKS_ABANDONED).then_some(Stopped::Abandoned)
     }
 
     /// Notes that guest code whose root is `root` is about to wait while it holds the whole store.

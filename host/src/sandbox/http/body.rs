@@ -17,34 +17,19 @@ pub(crate) enum Way {
     ToGuest,
 }
 
-/// A body with limits. `K` is what is kept as long as the body is read.
-pub(crate) struct LimitedBody<B, K> {
+/// A body with limits.
+pub(crate) struct LimitedBody<B> {
     inner: B,
     way: Way,
     limit_bytes: u64,
     left_bytes: u64,
     between_bytes: Option<Duration>,
     timer: Option<Pin<Box<Sleep>>>,
-    _kept: K,
 }
 
-impl<B, K> LimitedBody<B, K> {
-    pub(crate) fn new(
-        inner: B,
-        way: Way,
-        limit_bytes: u64,
-        between_bytes: Option<Duration>,
-        kept: K,
-    ) -> Self {
-        LimitedBody {
-            inner,
-            way,
-            limit_bytes,
-            left_bytes: limit_bytes,
-            between_bytes,
-            timer: None,
-            _kept: kept,
-        }
+impl<B> LimitedBody<B> {
+    pub(crate) fn new(inner: B, way: Way, limit_bytes: u64, between_bytes: Option<Duration>) -> Self {
+        LimitedBody { inner, way, limit_bytes, left_bytes: limit_bytes, between_bytes, timer: None }
     }
 
     fn too_large(&self) -> Error {
@@ -68,11 +53,10 @@ impl<B, K> LimitedBody<B, K> {
     }
 }
 
-impl<B, K> Body for LimitedBody<B, K>
+impl<B> Body for LimitedBody<B>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Into<Error>,
-    K: Unpin,
 {
     type Data = Bytes;
     type Error = Error;
@@ -129,7 +113,7 @@ mod tests {
     #[tokio::test]
     async fn a_body_may_be_as_large_as_its_limit_and_no_larger() {
         let limited = |sizes: &[usize], way| {
-            LimitedBody::new(StreamBody::new(stream::iter(frames(sizes))), way, 10, None, ())
+            LimitedBody::new(StreamBody::new(stream::iter(frames(sizes))), way, 10, None)
         };
         assert_eq!(limited(&[4, 6], Way::ToGuest).collect().await.unwrap().to_bytes().len(), 10);
         let error = limited(&[4, 7], Way::ToGuest).collect().await.unwrap_err();
@@ -141,13 +125,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn bytes_that_do_not_come_are_a_read_timeout() {
         let some_then_none = stream::StreamExt::chain(stream::iter(frames(&[1])), stream::pending());
-        let body = LimitedBody::new(
-            StreamBody::new(some_then_none),
-            Way::ToGuest,
-            10,
-            Some(Duration::from_secs(1)),
-            (),
-        );
+        let body =
+            LimitedBody::new(StreamBody::new(some_then_none), Way::ToGuest, 10, Some(Duration::from_secs(1)));
         let error = body.collect().await.unwrap_err();
         assert!(matches!(error, Error::ConnectionReadTimeout), "{error}");
     }

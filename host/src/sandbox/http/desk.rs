@@ -3,6 +3,7 @@
 
 use std::future::Future;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -21,6 +22,7 @@ use crate::sandbox::http::connect::Reach;
 use crate::sandbox::http::errors;
 use crate::sandbox::http::io_thread::IoThread;
 use crate::sandbox::http::lanes::Lanes;
+use crate::sandbox::http::loan::{LentBody, Loan};
 
 /// The first byte of an answer may take so long if the guest does not say otherwise.
 const FIRST_BYTE_TIME: Duration = Duration::from_secs(600);
@@ -88,50 +90,59 @@ impl HttpDesk {
         }
     }
 
-    /// Sends a request that may go out; its answer comes when its head is there.
+    /// Sends a request that may go out, if `is_awaited` still says so then; its answer comes when its head is there.
     pub(crate) fn send(
         &self,
         checked: Checked,
         request: Request<WasiBody>,
         options: RequestOptions,
+        is_awaited: Box<dyn Fn() -> bool + Send + Sync>,
     ) -> impl Future<Output = Result<Response<WasiBody>, Error>> + Send + use<> {
         let body_bytes = self.body_bytes;
-        let (lane, origin_client) = (
-            self.lanes.to(&checked.origin),
-            match checked.ruling {
-                Ruling::Named => self.named.clone(),
-                Ruling::Public | Ruling::Denied => self.public.clone(),
-            },
-        );
-        let io = self.io.handle().clone();
+        let client = match checked.ruling {
+            Ruling::Named => self.named.clone(),
+            Ruling::Public | Ruling::Denied => self.public.clone(),
+        };
+        let (lane, io) = (self.lanes.to(&checked.origin), self.io.handle().clone());
+        let loan = Arc::new(Loan::new(is_awaited));
+        lane.note(&loan);
         async move {
             if request.body().size_hint().lower() > body_bytes {
                 return Err(Error::HttpRequestBodySize(Some(body_bytes)));
             }
-            let request = request
-                .map(|body| LimitedBody::new(body, Way::ToServer, body_bytes, None, ()).boxed_unsync());
-            // A pooled connection has no time of its own to be made in, so the two are one limit.
-            let limit = options.connect_timeout.unwrap_or_default()
-                + options.first_byte_timeout.unwrap_or(FIRST_BYTE_TIME);
+            let request =
+                request.map(|body| LimitedBody::new(body, Way::ToServer, body_bytes, None).boxed_unsync());
+            let sending = loan.clone();
             let sent = io.spawn(async move {
                 let permit = lane.enter().await;
-                let answer = match timeout(limit, origin_client.request(request)).await {
+                if !sending.is_awaited() {
+                    // Its caller has been told meanwhile that it failed: what it would do now nobody expects.
+                    return Err(Error::ConnectionTerminated);
+                }
+                let answer = match timeout(head_time(&options), client.request(request)).await {
                     Ok(answer) => answer.map_err(|error| errors::of_request(&error))?,
                     Err(_) => return Err(Error::ConnectionReadTimeout),
                 };
                 Ok((answer, permit))
             });
+            loan.sent_by(sent.abort_handle());
             let (answer, permit) = AbortOnDrop(sent).await?;
             if answer.body().size_hint().lower() > body_bytes {
                 return Err(Error::HttpResponseBodySize(Some(body_bytes)));
             }
-            Ok(answer.map(|body| {
-                let body = body.map_err(|error| errors::of_hyper(&error));
-                LimitedBody::new(body, Way::ToGuest, body_bytes, options.between_bytes_timeout, permit)
-                    .boxed_unsync()
-            }))
+            let (head, body) = answer.into_parts();
+            let body = body.map_err(|error| errors::of_hyper(&error));
+            let body = LimitedBody::new(body, Way::ToGuest, body_bytes, options.between_bytes_timeout);
+            loan.answered(body.boxed_unsync(), permit);
+            Ok(Response::from_parts(head, LentBody(loan).boxed_unsync()))
         }
     }
+}
+
+/// Returns how long the head of an answer may take. A pooled connection has no time of its own to be made in, so that
+/// and the wait for the first byte are one limit.
+fn head_time(options: &RequestOptions) -> Duration {
+    options.connect_timeout.unwrap_or_default() + options.first_byte_timeout.unwrap_or(FIRST_BYTE_TIME)
 }
 
 /// A task that ends when nobody waits for it any more.

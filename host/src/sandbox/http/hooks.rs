@@ -12,19 +12,41 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 use crate::call::AttemptId;
 use crate::failure::Denial;
 use crate::origins::Origin;
+use crate::reply::Witness;
 use crate::sandbox::http::desk::HttpDesk;
 
 /// Where the requests of one sandbox come by.
 pub(crate) struct SandboxHooks {
     desk: Option<Arc<HttpDesk>>,
     /// Whose guest code sends the request that comes by next.
-    pub(crate) caller: Option<AttemptId>,
+    pub(crate) caller: HttpCaller,
     notes: Arc<Mutex<Vec<HttpNote>>>,
 }
 
-/// Something about a call's request. Without a call, it may have been anybody's.
+/// Whose guest code sends a request.
+#[derive(Clone)]
+pub(crate) enum HttpCaller {
+    /// It is unknown which.
+    Anybody,
+    /// What an answered call left running, or an initializer.
+    Nobody,
+    /// That of a call.
+    Call(AttemptId, Witness),
+}
+
+impl HttpCaller {
+    /// Returns true unless the call is known, and nobody awaits it any more.
+    pub(crate) fn is_awaited(&self) -> bool {
+        match self {
+            HttpCaller::Anybody | HttpCaller::Nobody => true,
+            HttpCaller::Call(_, witness) => witness.is_awaited(),
+        }
+    }
+}
+
+/// Something about a call's request.
 pub(crate) struct HttpNote {
-    pub(crate) caller: Option<AttemptId>,
+    pub(crate) caller: HttpCaller,
     pub(crate) what: WhatHappened,
 }
 
@@ -41,7 +63,7 @@ type Sent = Box<dyn Future<Output = Result<(Response<WasiBody>, Io), Error>> + S
 impl SandboxHooks {
     /// Makes the hooks of a sandbox; without a desk nothing is granted.
     pub(crate) fn new(desk: Option<Arc<HttpDesk>>) -> Self {
-        SandboxHooks { desk, caller: None, notes: Arc::default() }
+        SandboxHooks { desk, caller: HttpCaller::Nobody, notes: Arc::default() }
     }
 
     /// Returns what has happened since the last time.
@@ -50,7 +72,7 @@ impl SandboxHooks {
     }
 
     fn note(&self, what: WhatHappened) {
-        lock(&self.notes).push(HttpNote { caller: self.caller, what });
+        lock(&self.notes).push(HttpNote { caller: self.caller.clone(), what });
     }
 
     fn deny(&self, origin: &Origin) -> Sent {
@@ -94,8 +116,10 @@ impl WasiHttpHooks for SandboxHooks {
         if !is_safe(request.method()) {
             self.note(WhatHappened::HadEffect);
         }
-        let sent = desk.send(checked, request, options.unwrap_or_default());
-        let (notes, caller) = (self.notes.clone(), self.caller);
+        let (notes, caller) = (self.notes.clone(), self.caller.clone());
+        let witness = caller.clone();
+        let is_awaited = Box::new(move || witness.is_awaited());
+        let sent = desk.send(checked, request, options.unwrap_or_default(), is_awaited);
         Box::new(async move {
             let sent = sent.await;
             if matches!(sent, Err(Error::DestinationIpProhibited)) {

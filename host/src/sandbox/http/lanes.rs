@@ -1,17 +1,21 @@
 //! How many requests go to one origin at once, and how fast one follows another.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::limits::Limits;
 use crate::origins::Origin;
+use crate::sandbox::http::loan::Loan;
 
 /// So many origins are remembered although nobody is on the way to them.
 const LANES_KEPT: usize = 1_024;
+
+/// Who has waited so long for a place looks whether others hold theirs for nobody.
+const CALL_BACK_AFTER: Duration = Duration::from_millis(50);
 
 /// The ways to all origins.
 pub(crate) struct Lanes {
@@ -25,6 +29,8 @@ pub(crate) struct Lanes {
 /// The way to one origin.
 pub(crate) struct Lane {
     permits: Arc<Semaphore>,
+    /// Who has a place, or waits for one.
+    loans: Mutex<Vec<Weak<Loan>>>,
     gap: Option<Duration>,
     /// When the next request may leave.
     next: Mutex<Instant>,
@@ -48,16 +54,42 @@ impl Lanes {
             lanes.retain(|_, lane| Arc::strong_count(lane) > 1);
         }
         let permits = Arc::new(Semaphore::new(self.connections));
-        let lane = Arc::new(Lane { permits, gap: self.gap, next: Mutex::new(Instant::now()) });
+        let lane = Lane { permits, loans: Mutex::default(), gap: self.gap, next: Mutex::new(Instant::now()) };
+        let lane = Arc::new(lane);
         lanes.insert(origin.clone(), lane.clone());
         lane
     }
 }
 
 impl Lane {
+    /// Remembers who will want a place, to call it back when nobody awaits it any more.
+    pub(crate) fn note(&self, loan: &Arc<Loan>) {
+        let mut loans = self.loans.lock().expect("no holder of this lock panics");
+        if loans.len() == loans.capacity() {
+            loans.retain(|loan| loan.strong_count() > 0);
+        }
+        loans.push(Arc::downgrade(loan));
+    }
+
+    fn call_back(&self) {
+        let loans = self.loans.lock().expect("no holder of this lock panics").clone();
+        loans.iter().filter_map(Weak::upgrade).for_each(|loan| loan.call_back_if_unawaited());
+    }
+
+    /// Waits for a place, and calls back those that nobody needs meanwhile.
+    async fn place(&self) -> OwnedSemaphorePermit {
+        loop {
+            let permit = self.permits.clone().acquire_owned();
+            match timeout(CALL_BACK_AFTER, permit).await {
+                Ok(permit) => return permit.expect("lanes are never closed"),
+                Err(_) => self.call_back(),
+            }
+        }
+    }
+
     /// Waits for room and for the request's turn. What is returned is kept until the answer has been read.
     pub(crate) async fn enter(&self) -> OwnedSemaphorePermit {
-        let permit = self.permits.clone().acquire_owned().await.expect("lanes are never closed");
+        let permit = self.place().await;
         if let Some(gap) = self.gap {
             let turn = {
                 let mut next = self.next.lock().expect("no holder of this lock panics");

@@ -7,6 +7,7 @@ mod io_thread;
 mod connect;
 mod errors;
 mod client;
+mod loan;
 pub(crate) mod lanes;
 pub(crate) mod desk;
 pub(crate) mod hooks;

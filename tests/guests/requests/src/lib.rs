@@ -52,6 +52,13 @@ mod requests {
         Ok(status)
     }
 
+    /// Takes the head of an answer, leaves its body, and waits for ever.
+    pub async fn ask_and_hang(url: String) -> Result<u16, Error> {
+        let answer = Client::new().get(&url).send().await?;
+        std::future::pending::<()>().await;
+        Ok(answer.status())
+    }
+
     /// As `ask-and-wait`, and harmless if it is done twice.
     #[idempotent]
     pub async fn ask_and_wait_any_number_of_times(
