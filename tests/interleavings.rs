@@ -94,17 +94,7 @@ impl House {
                 let call = task("stay").call((ms,));
                 self.waiting.push(Box::pin(async move { Expected::Visit(call.await) }));
             }
-            20..28 => {
-                let name = *self.dice.choice(&["stay", "compute", "block"]).expect("one");
-                let time = Duration::from_millis(self.dice.u64(1..30));
-                let task = if self.dice.bool() {
-                    task(name).with_timeout(time)
-                } else {
-                    task(name).with_deadline(time)
-                };
-                let call = task.submit((ms * 4,));
-                self.waiting.push(Box::pin(async move { Expected::Hurried(call.await) }));
-            }
+            20..28 => self.hurry(ms),
             28..45 => {
                 let call = task("stay").with_affinity(ms % 3).submit((ms,));
                 self.waiting.push(Box::pin(async move { Expected::Visit(call.await) }));
@@ -126,17 +116,7 @@ impl House {
                 }));
             }
             70..78 => drop(task("stay").submit((ms,))),
-            78..86 => {
-                let (name, patience) =
-                    (*self.dice.choice(&["stay", "block"]).expect("one"), self.dice.u64(0..12));
-                let call = task(name).call((ms,));
-                self.waiting.push(Box::pin(async move {
-                    match tokio::time::timeout(Duration::from_millis(patience), call).await {
-                        Ok(answer) => Expected::Visit(answer),
-                        Err(_) => Expected::Nothing,
-                    }
-                }));
-            }
+            78..86 => self.lose_patience(ms),
             86..90 => match task("stay").try_call((ms,)) {
                 Ok(call) => self.waiting.push(Box::pin(async move { Expected::Visit(call.await) })),
                 Err(refused) => assert_eq!(refused.args, (ms,)),
@@ -155,6 +135,29 @@ impl House {
                 self.take_answers(answers).await;
             }
         }
+    }
+
+    /// Makes a call that has little time.
+    fn hurry(&mut self, ms: u32) {
+        let name = *self.dice.choice(&["stay", "compute", "block"]).expect("one");
+        let task = self.pool.task::<(u32,), Visit>(name).expect("a task");
+        let time = Duration::from_millis(self.dice.u64(1..30));
+        let task = if self.dice.bool() { task.with_timeout(time) } else { task.with_deadline(time) };
+        let call = task.submit((ms * 4,));
+        self.waiting.push(Box::pin(async move { Expected::Hurried(call.await) }));
+    }
+
+    /// Makes a call and goes away after a while.
+    fn lose_patience(&mut self, ms: u32) {
+        let name = *self.dice.choice(&["stay", "block"]).expect("one");
+        let patience = Duration::from_millis(self.dice.u64(0..12));
+        let call = self.pool.task::<(u32,), Visit>(name).expect("a task").call((ms,));
+        self.waiting.push(Box::pin(async move {
+            match tokio::time::timeout(patience, call).await {
+                Ok(answer) => Expected::Visit(answer),
+                Err(_) => Expected::Nothing,
+            }
+        }));
     }
 
     async fn take_answers(&mut self, count: usize) {
