@@ -2,7 +2,7 @@
 //! would have allowed a change in a folder that is read-only. Whether it is allowed is decided behind it.
 
 use wasmtime::AsContextMut;
-use wasmtime::component::{Accessor, Linker, Resource};
+use wasmtime::component::{Accessor, Linker, LinkerInstance, Resource};
 use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystem, WasiFilesystemCtxView, WasiFilesystemView};
 use wasmtime_wasi::p2::FsError;
 use wasmtime_wasi::p2::bindings::filesystem::{preopens, types};
@@ -96,6 +96,7 @@ fn guard_changes(linker: &mut Linker<SandboxState>) -> wasmtime::Result<()> {
         "remove-directory-at" remove_directory_at,
         "unlink-file-at" unlink_file_at
     );
+    guard_links(&mut types)?;
     types.func_wrap_async(
         "[method]descriptor.rename-at",
         |mut store: Store<'_>,
@@ -105,6 +106,41 @@ fn guard_changes(linker: &mut Linker<SandboxState>) -> wasmtime::Result<()> {
                 let root = asking_task(&mut store)?;
                 let done =
                     types::HostDescriptor::rename_at(&mut view(&mut store), folder, from, into, to).await;
+                changed(&mut store, number, root, done)
+            })
+        },
+    )
+}
+
+fn guard_links(types: &mut LinkerInstance<'_, SandboxState>) -> wasmtime::Result<()> {
+    types.func_wrap_async(
+        "[method]descriptor.symlink-at",
+        |mut store: Store<'_>, (folder, target, path): (Resource<Descriptor>, String, String)| {
+            Box::new(async move {
+                let number = folder.rep();
+                let root = asking_task(&mut store)?;
+                let done =
+                    types::HostDescriptor::symlink_at(&mut view(&mut store), folder, target, path).await;
+                changed(&mut store, number, root, done)
+            })
+        },
+    )?;
+    types.func_wrap_async(
+        "[method]descriptor.link-at",
+        |mut store: Store<'_>,
+         (folder, flags, path, into, to): (
+            Resource<Descriptor>,
+            types::PathFlags,
+            String,
+            Resource<Descriptor>,
+            String,
+        )| {
+            Box::new(async move {
+                let number = into.rep();
+                let root = asking_task(&mut store)?;
+                let done =
+                    types::HostDescriptor::link_at(&mut view(&mut store), folder, flags, path, into, to)
+                        .await;
                 changed(&mut store, number, root, done)
             })
         },
