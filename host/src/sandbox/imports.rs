@@ -1,4 +1,5 @@
-//! What a sandbox may import: WASI 0.2 and 0.3 with nothing granted, and `wasmpool:host` (guest/wit).
+//! What a sandbox may import: WASI 0.2 and 0.3 as far as is granted, settings and keys, `wasmpool:host` (guest/wit), and
+//! the embedder's own functions. What stands before the engine's imports, to note who asks, is put in place here.
 
 use wasmtime::component::{Access, HasSelf, Linker, Resource};
 use wasmtime::{AsContextMut, Engine, StoreContextMut};
