@@ -11,6 +11,7 @@ mod blame;
 mod capacity;
 mod ends;
 mod cancel;
+mod retries;
 mod deadlines;
 mod limits;
 mod init;

@@ -3,7 +3,7 @@
 //! A job is an attempt with the place for its answer. What a job does is none of this room's business (`W`). There is
 //! no timer and no retry here.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
@@ -32,6 +32,8 @@ struct State<W: ?Sized> {
     jobs: VecDeque<Job<W>>,
     /// Jobs with an affinity, each in the line of its worker.
     lines: Vec<VecDeque<Job<W>>>,
+    /// Jobs that nobody may take yet.
+    parked: HashMap<AttemptId, Job<W>>,
     /// Workers with nothing to do, the one that sleeps the longest first.
     sleepers: VecDeque<(WorkerId, Waker)>,
     /// About how many of the jobs nobody awaits any more.
@@ -48,6 +50,7 @@ impl<W: ?Sized> Queue<W> {
         let state = State {
             jobs: VecDeque::new(),
             lines: (0..permanent_workers).map(|_| VecDeque::new()).collect(),
+            parked: HashMap::new(),
             sleepers: VecDeque::new(),
             withdrawn: 0,
             closed: false,
@@ -63,6 +66,24 @@ impl<W: ?Sized> Queue<W> {
     /// Puts a job that had its turn before all others, or gives it back when the queue is closed.
     pub(crate) fn push_front(&self, job: Job<W>) -> Result<(), Job<W>> {
         self.put(job, VecDeque::push_front)
+    }
+
+    /// Keeps a job that nobody may take before it is [released](Self::release), or gives it back when the queue is
+    /// closed.
+    pub(crate) fn park(&self, job: Job<W>) -> Result<(), Job<W>> {
+        let mut state = self.lock();
+        if state.closed {
+            return Err(job);
+        }
+        state.parked.insert(job.attempt, job);
+        Ok(())
+    }
+
+    /// Puts a parked job before all others. One that is gone has been withdrawn, or the queue is closed.
+    pub(crate) fn release(&self, attempt: AttemptId) {
+        let job = self.lock().parked.remove(&attempt);
+        // A queue that closes right now gives it back; its reply then settles its call.
+        drop(job.map(|job| self.push_front(job)));
     }
 
     fn put(&self, job: Job<W>, place: fn(&mut VecDeque<Job<W>>, Job<W>)) -> Result<(), Job<W>> {
@@ -111,11 +132,12 @@ impl<W: ?Sized> Queue<W> {
     pub(crate) fn note_withdrawn(&self) {
         let mut state = self.lock();
         state.withdrawn += 1;
-        if state.withdrawn < WITHDRAWN_KEPT.max(state.len() / 2) {
+        if state.withdrawn < WITHDRAWN_KEPT.max((state.len() + state.parked.len()) / 2) {
             return;
         }
         state.withdrawn = 0;
-        let withdrawn = state.take_out(|job| !job.reply.is_awaited());
+        let mut withdrawn = state.take_out(|job| !job.reply.is_awaited());
+        withdrawn.extend(state.parked.extract_if(|_, job| !job.reply.is_awaited()).map(|(_, job)| job));
         // Outside the lock, as everywhere.
         drop(state);
         drop(withdrawn);
@@ -142,7 +164,14 @@ impl<W: ?Sized> Queue<W> {
         for (_, waker) in state.sleepers.drain(..) {
             waker.wake();
         }
-        state.take_out(|_| true)
+        let mut left = state.take_out(|_| true);
+        left.extend(state.parked.drain().map(|(_, job)| job));
+        left
+    }
+
+    /// Returns how many jobs are parked.
+    pub(crate) fn parked(&self) -> usize {
+        self.lock().parked.len()
     }
 
     /// Returns how many jobs nobody has taken yet.

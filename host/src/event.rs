@@ -60,6 +60,17 @@ pub enum Event {
         /// In a sandbox of its own.
         alone: bool,
     },
+    /// An attempt failed, and the call will be tried again.
+    RetryIn {
+        /// The next attempt.
+        attempt: AttemptId,
+        /// The task's name.
+        task: Arc<str>,
+        /// How the last attempt failed.
+        failure: &'static str,
+        /// How long until the next one waits for a worker.
+        delay: Duration,
+    },
     /// A call ended, and its caller is about to have the report.
     CallEnded {
         /// Which call.

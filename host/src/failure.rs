@@ -101,6 +101,8 @@ pub enum Stage {
     Queued,
     /// An attempt ran.
     Running,
+    /// An attempt had failed, and the next was yet to come.
+    Pausing,
 }
 
 /// A call that did not end in its time.
@@ -121,6 +123,7 @@ impl fmt::Display for TimedOut {
         let doing = match self.stage {
             Stage::Queued => "waiting for a worker",
             Stage::Running => "running",
+            Stage::Pausing => "waiting to be tried again",
         };
         match self.limit {
             "deadline" => write!(

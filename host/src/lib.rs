@@ -18,6 +18,7 @@ mod event;
 // Rules: pure decisions; no clock, no dice, no await.
 mod lifespan;
 mod patience;
+mod retry;
 // JSON to component values and back.
 mod values;
 // Machinery.
@@ -50,15 +51,16 @@ pub use crate::module::{
     ModuleError, ModuleLoader, ParamInfo, RetryAttribute, TaskInfo, TaskKind, TaskModule, TimeoutAttribute,
     TypeDefinition, default_cache_dir,
 };
-pub use crate::outcome::{CallReport, Outcome, TaskError};
+pub use crate::outcome::{CallReport, FailedAttempt, Outcome, TaskError};
 pub use crate::pool::Pool;
 pub use crate::pool::builder::PoolBuilder;
-pub use crate::pool::handle::CallHandle;
+pub use crate::pool::handle::{CallHandle, WithValue};
 pub use crate::pool::reports::Reports;
 pub use crate::pool::snapshot::SnapshotMaker;
 pub use crate::pool::staff::Workers;
 pub use crate::pool::stats::Stats;
 pub use crate::pool::task::Task;
+pub use crate::retry::{RetryOn, RetryPolicy};
 pub use crate::sandbox::invoke::{TaskArgs, TaskValue};
 #[cfg(feature = "wasmtime-api")]
 pub use crate::sandbox::own_imports::{Defined, HostLinker};

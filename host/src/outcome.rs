@@ -64,6 +64,24 @@ pub struct CallReport<Out, E = TaskError> {
     pub waiting: Duration,
     /// How long the call was running, all attempts together.
     pub running: Duration,
+    /// The attempts that failed and were followed by another, oldest first; of very many the latest 100.
+    pub history: Vec<FailedAttempt>,
+}
+
+/// An attempt that failed and was followed by another.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct FailedAttempt {
+    /// Its number, as events and guest output name it.
+    pub attempt: u32,
+    /// How it failed: `task-error`, or a kind of [`Failure::kind`].
+    pub kind: &'static str,
+    /// What it said: of a long text the first 1,000 characters, nothing where an error's own type has no text.
+    pub message: String,
+    /// How long it ran.
+    pub running: Duration,
+    /// How long the call waited after it before it asked for the next.
+    pub delay: Duration,
 }
 
 impl<Out, E> CallReport<Out, E> {
@@ -77,6 +95,7 @@ impl<Out, E> CallReport<Out, E> {
             interruptions: 0,
             waiting: Duration::ZERO,
             running: Duration::ZERO,
+            history: Vec::new(),
         }
     }
 
@@ -88,6 +107,17 @@ impl<Out, E> CallReport<Out, E> {
 
 /// A value whose type only the two ends of a call know.
 pub(crate) type Parcel = Box<dyn Any + Send>;
+
+/// Returns the text of a task's error, if it is of a type that is known to have one.
+pub(crate) fn error_text(error: &Parcel) -> Option<String> {
+    if let Some(error) = error.downcast_ref::<TaskError>() {
+        return Some(error.to_string());
+    }
+    match error.downcast_ref::<serde_json::Value>()? {
+        serde_json::Value::Null => None,
+        error => Some(error["message"].as_str().map_or_else(|| error.to_string(), str::to_owned)),
+    }
+}
 
 /// How one attempt ended; what a worker answers.
 pub(crate) enum Ending {

@@ -25,6 +25,8 @@ pub(crate) struct Taken {
     pub(crate) stage: Stage,
     /// For how long it has been waiting, or running, without a break.
     pub(crate) in_stage: Duration,
+    /// For how long it pauses before its next attempt; only while it does.
+    pub(crate) pause: Duration,
     /// How much of that others used up, by computing or holding the sandbox for long.
     pub(crate) used_by_others: Duration,
     /// Whether others keep it from running at this moment.
@@ -46,6 +48,8 @@ pub(crate) enum Verdict {
     Stop(TimedOut),
     /// Others have used up its time, and it should run elsewhere.
     Move,
+    /// It has paused for long enough before its next attempt.
+    TryAgain,
 }
 
 impl Terms {
@@ -62,6 +66,13 @@ impl Terms {
         let until_deadline = left(self.deadline, taken.since_submission);
         if let (Some(Duration::ZERO), Some(deadline)) = (until_deadline, self.deadline) {
             return stop("deadline", deadline);
+        }
+        if taken.stage == Stage::Pausing {
+            let until_next = taken.pause.saturating_sub(taken.in_stage);
+            return match until_next.is_zero() {
+                true => Verdict::TryAgain,
+                false => Verdict::GoOn(Some(until_deadline.map_or(until_next, |left| left.min(until_next)))),
+            };
         }
         if taken.stage == Stage::Queued {
             let until_timeout = left(self.queue_timeout, taken.in_stage);
@@ -120,6 +131,7 @@ mod tests {
             since_submission: MS * in_stage,
             stage: Stage::Running,
             in_stage: MS * in_stage,
+            pause: Duration::ZERO,
             used_by_others: MS * used_by_others,
             is_kept_waiting,
             moves: 0,

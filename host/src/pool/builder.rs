@@ -19,11 +19,13 @@ use crate::pool::checks::{bad, in_range};
 use crate::pool::setting::{ModuleSetting, Replacements};
 use crate::pool::staff::StaffSetting;
 use crate::pool::{Pool, PoolInner};
+use crate::retry::RetryPolicy;
 use crate::sandbox::engine::PoolEngine;
 use crate::sandbox::http::desk::HttpDesk;
 use crate::sandbox::own_imports::{OwnImports, Provisions};
 use crate::scheduler::calls::{CallRules, Scheduler};
 use crate::scheduler::ledger::Ledger;
+use crate::scheduler::setback::RetryRule;
 use crate::scheduler::watchdog::Watchdog;
 use crate::tally::Tally;
 use crate::worker::crew::Crew;
@@ -46,6 +48,7 @@ pub struct PoolBuilder {
     event_backlog: usize,
     pub(crate) limits: Limits,
     pub(crate) rerun_interrupted: RerunInterrupted,
+    pub(crate) retry: Option<RetryPolicy>,
     pub(crate) imports: OwnImports,
     on_event: Option<Box<dyn FnMut(Event) + Send>>,
 }
@@ -68,6 +71,7 @@ impl PoolBuilder {
             event_backlog: DEFAULT_EVENT_BACKLOG,
             limits: Limits::default(),
             rerun_interrupted: RerunInterrupted::default(),
+            retry: None,
             imports: OwnImports::default(),
             on_event: None,
         }
@@ -111,6 +115,9 @@ impl PoolBuilder {
     /// [`PoolError::BadSetting`], [`PoolError::CannotSnapshot`] or [`PoolError::CannotOpen`].
     pub async fn build(mut self) -> Result<Pool, PoolError> {
         check(&self.limits)?;
+        if let Some(problem) = self.retry.as_ref().and_then(RetryPolicy::problem) {
+            return Err(bad("retry", problem));
+        }
         let call_rules = self.call_rules();
         let staffing = self.staff.staffing()?;
         let concurrency = self.staff.concurrency.unwrap_or_else(|| self.default_concurrency());
@@ -171,6 +178,7 @@ impl PoolBuilder {
         let Limits { attempt_timeout, queue_timeout, deadline, slow_after, .. } = self.limits;
         CallRules {
             terms: Terms { attempt_timeout, queue_timeout, deadline, slow_after },
+            retry: Arc::new(RetryRule { policy: self.retry.clone(), test: None }),
             rerun: RerunRule { policy: self.rerun_interrupted, is_idempotent: false },
             has_unseen_effects: self.grants.reaches_outside(),
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::call::{Isolation, RerunInterrupted};
 use crate::pool::builder::PoolBuilder;
 use crate::pool::staff::Workers;
+use crate::retry::RetryPolicy;
 
 impl PoolBuilder {
     /// Sets the number of workers, each a thread with its own event loop. Default: one per core.
@@ -35,6 +36,13 @@ impl PoolBuilder {
     /// Sets how long a call may take in all, from its submission, whatever it waits for. Default: no limit.
     pub fn deadline(mut self, time: Duration) -> Self {
         self.limits.deadline = Some(time);
+        self
+    }
+
+    /// Sets which calls that fail are tried again, and when. What the policy leaves open is as the task's `#[retry(…)]`
+    /// says. Default: as that says, and one attempt for a task without it.
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.retry = Some(policy);
         self
     }
 

@@ -82,6 +82,29 @@ impl<Out: 'static, E: 'static> CallHandle<Out, E> {
         }
     }
 
+    /// Returns the call's future with a value that comes back beside its result: who awaits many calls at once knows
+    /// then which one has ended.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// # async fn example(flaky: wasmpool::Task<(u32,), u32>) -> Result<(), wasmpool::CallError> {
+    /// use futures::{StreamExt, stream::FuturesUnordered};
+    /// use wasmpool::CallError;
+    ///
+    /// let mut running: FuturesUnordered<_> = (0..7).map(|i| flaky.submit((i,)).with(i)).collect();
+    /// while let Some((i, ended)) = running.next().await {
+    ///     match ended {
+    ///         Ok(value) => println!("{i}: {value}"),
+    ///         Err(CallError::Returned(_)) => running.push(flaky.submit((i + 100,)).with(i + 100)),
+    ///         Err(other) => return Err(other),
+    ///     }
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub fn with<V>(self, value: V) -> WithValue<Out, E, V> {
+        WithValue { handle: self, value: Some(value) }
+    }
+
     /// Waits for the result with everything else that is known of the call.
     ///
     /// # Errors
@@ -110,6 +133,33 @@ impl<Out: 'static, E: 'static> CallHandle<Out, E> {
     }
 }
 
+/// The future of a call's result, with a value that its caller wants back with it. See [`CallHandle::with`].
+#[must_use = "dropping the handle withdraws the call"]
+pub struct WithValue<Out, E, V> {
+    handle: CallHandle<Out, E>,
+    value: Option<V>,
+}
+
+impl<Out, E, V> WithValue<Out, E, V> {
+    /// Returns the call's handle.
+    pub fn handle(&self) -> &CallHandle<Out, E> {
+        &self.handle
+    }
+}
+
+// The value is never pinned.
+impl<Out, E, V> Unpin for WithValue<Out, E, V> {}
+
+impl<Out: 'static, E: 'static, V> Future for WithValue<Out, E, V> {
+    type Output = (V, Result<Out, CallError<E>>);
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Poll::Ready(result) = self.handle.poll_unpin(cx) else { return Poll::Pending };
+        let value = self.value.take().expect("a call that had ended was polled again");
+        Poll::Ready((value, result))
+    }
+}
+
 /// Takes the output out of its wrapping.
 fn unwrap<Out: 'static, E: 'static>(id: CallId, settlement: Settlement) -> CallReport<Out, E> {
     let outcome = match settlement.end {
@@ -125,6 +175,7 @@ fn unwrap<Out: 'static, E: 'static>(id: CallId, settlement: Settlement) -> CallR
         interruptions: settlement.interruptions,
         waiting: settlement.waiting,
         running: settlement.running,
+        history: settlement.history,
     }
 }
 

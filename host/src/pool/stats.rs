@@ -51,6 +51,10 @@ pub struct Stats {
     pub calls_failed: BTreeMap<&'static str, u64>,
     /// Attempts that were lost to others, and whose calls were run again.
     pub attempts_run_again: u64,
+    /// Attempts that failed, and whose calls were tried again.
+    pub attempts_retried: u64,
+    /// Calls that pause before their next attempt.
+    pub calls_pausing: usize,
     /// How long answered calls were not running, all attempts together. Those with bad input were never queued and
     /// are left out.
     pub waiting: TimeSummary,
@@ -77,6 +81,8 @@ impl Stats {
             calls_completed: calls.completed,
             calls_failed: calls.failed,
             attempts_run_again: tally.attempts_run_again(),
+            attempts_retried: tally.attempts_retried(),
+            calls_pausing: scheduler.queue.parked(),
             waiting: calls.waiting_times.summary(),
             running: calls.running_times.summary(),
         }

@@ -11,13 +11,16 @@ use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, TryAcquireError};
 
 use crate::error::{CallError, PoolError, Refused};
-use crate::module::{TaskInfo, TimeoutAttribute};
+use crate::module::{RetryAttribute, TaskInfo, TimeoutAttribute};
+use crate::outcome::Parcel;
 use crate::pool::handle::CallHandle;
 use crate::pool::reports::{Reports, Submission};
 use crate::pool::{Pool, Target};
+use crate::retry::RetryPolicy;
 use crate::sandbox::invoke::{TaskArgs, TaskValue};
 use crate::sandbox::prepare::{Prepare, RawInput};
 use crate::scheduler::calls::{CallRules, Order};
+use crate::scheduler::setback::RetryRule;
 use crate::spans::CallSpan;
 
 /// A handle of one task: takes `In`, gives `Out`, or `E` where the task returns a `result`. Cheap to clone.
@@ -45,7 +48,7 @@ pub(crate) struct Weights<In, Out> {
 impl<In, Out, E> Clone for Task<In, Out, E> {
     fn clone(&self) -> Self {
         let Task { inner, affinity, rules, _error } = self;
-        Task { inner: inner.clone(), affinity: *affinity, rules: *rules, _error: PhantomData }
+        Task { inner: inner.clone(), affinity: *affinity, rules: rules.clone(), _error: PhantomData }
     }
 }
 
@@ -85,6 +88,33 @@ where
     pub fn with_deadline(&self, time: impl Into<Option<Duration>>) -> Self {
         let mut task = self.clone();
         task.rules.terms.deadline = time.into();
+        task
+    }
+
+    /// Returns a handle whose calls are tried again as the policy says; what it leaves open is as the pool and the task
+    /// say.
+    pub fn with_retry(&self, policy: RetryPolicy) -> Self {
+        let mut task = self.clone();
+        let rule = RetryRule::clone(&task.rules.retry);
+        let policy = Some(policy.or(rule.policy.unwrap_or_default()));
+        task.rules.retry = Arc::new(RetryRule { policy, ..rule });
+        task
+    }
+
+    /// Returns a handle whose calls get so many attempts; 1 is no retry, and 0 is as 1.
+    pub fn with_attempts(&self, attempts: u32) -> Self {
+        self.with_retry(RetryPolicy::default().attempts(attempts))
+    }
+
+    /// Returns a handle that asks whether an error of the task is worth another attempt, in place of the cases of
+    /// [`RetryPolicy::on_cases`] and `#[retry(on(…))]`. An attempt is only left if the policy has one.
+    ///
+    /// It is asked by the worker that brings the error, so it must be quick. One that panics has said no.
+    pub fn retry_when(&self, is_worthwhile: impl Fn(&E) -> bool + Send + Sync + 'static) -> Self {
+        let test = move |error: &Parcel| error.downcast_ref().is_some_and(&is_worthwhile);
+        let mut task = self.clone();
+        let rule = RetryRule::clone(&task.rules.retry);
+        task.rules.retry = Arc::new(RetryRule { test: Some(Arc::new(test)), ..rule });
         task
     }
 
@@ -168,7 +198,8 @@ where
             }
         };
         let (task, affinity) = (inner.name.clone(), self.affinity);
-        let order = Order { task, module: inner.module, work, affinity, rules: self.rules, permit, span };
+        let rules = self.rules.clone();
+        let order = Order { task, module: inner.module, work, affinity, rules, permit, span };
         let (call, settlement) = scheduler.submit(id, order);
         Ok(CallHandle::accepted(inner.pool.clone(), call, settlement))
     }
@@ -247,12 +278,30 @@ fn assemble<In, Out, E>(
 
 /// Returns what holds for calls of a task: what the pool says, else what the task's attributes say.
 fn rules(pool: &Pool, task: &TaskInfo) -> CallRules {
-    let mut rules = pool.inner.call_rules;
+    let mut rules = pool.inner.call_rules.clone();
+    if let Some(attribute) = task.retry() {
+        let policy = rules.retry.policy.clone().unwrap_or_default();
+        let policy = Some(policy.or(policy_of(attribute)));
+        rules.retry = Arc::new(RetryRule { policy, test: None });
+    }
     rules.rerun.is_idempotent = task.is_idempotent();
     if let (None, Some(TimeoutAttribute::After(time))) = (rules.terms.attempt_timeout, task.timeout()) {
         rules.terms.attempt_timeout = Some(time);
     }
     rules
+}
+
+fn policy_of(attribute: &RetryAttribute) -> RetryPolicy {
+    RetryPolicy {
+        attempts: attribute.attempts,
+        first_delay: attribute.first_delay,
+        max_delay: attribute.max_delay,
+        factor: attribute.factor,
+        jitter: attribute.jitter,
+        within: attribute.within,
+        kinds: None,
+        cases: Some(attribute.on.clone()).filter(|cases| !cases.is_empty()),
+    }
 }
 
 /// Returns about how much memory a JSON value takes.

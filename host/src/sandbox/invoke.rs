@@ -11,7 +11,7 @@ use wasmtime::component::{
 };
 
 use crate::failure::{Denial, Failure, Oversized, TooLarge};
-use crate::outcome::{Ending, Parcel, TaskError};
+use crate::outcome::{Ending, error_text};
 use crate::sandbox::roster::Resident;
 use crate::sandbox::state::SandboxState;
 use crate::values::{size_of_values, value_to_json};
@@ -221,20 +221,9 @@ fn leave(accessor: &Accessor<SandboxState>, task: GuestTaskId, ending: Ending) {
 pub(crate) fn for_want_of(denial: Option<Denial>, ending: Ending) -> Ending {
     let Some(denial) = denial else { return ending };
     let said = match &ending {
-        Ending::Returned(parcel) => said(parcel),
+        Ending::Returned(parcel) => error_text(parcel),
         Ending::Failed(Failure::Trapped(trap)) => Some(trap.to_string()),
         _ => return ending,
     };
     Ending::Failed(Failure::Denied(Denial { said, ..denial }))
-}
-
-/// Returns the text of a task's error, if it is of a type that is known to have one.
-fn said(error: &Parcel) -> Option<String> {
-    if let Some(error) = error.downcast_ref::<TaskError>() {
-        return Some(error.to_string());
-    }
-    match error.downcast_ref::<serde_json::Value>()? {
-        serde_json::Value::Null => None,
-        error => Some(error["message"].as_str().map_or_else(|| error.to_string(), str::to_owned)),
-    }
 }

@@ -16,6 +16,7 @@ use crate::reply::Reply;
 use crate::sandbox::invoke::{Invocation, Job, Queue};
 use crate::scheduler::ledger::Ledger;
 use crate::scheduler::progress::{Progress, RunningAttempt, SettledEnd, Settlement};
+use crate::scheduler::setback::RetryRule;
 use crate::scheduler::watchdog::Watchdog;
 use crate::spans::CallSpan;
 use crate::tally::Tally;
@@ -32,9 +33,10 @@ pub(crate) struct Scheduler {
 }
 
 /// What holds for a call from its submission to its end.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone)]
 pub(crate) struct CallRules {
     pub(crate) terms: Terms,
+    pub(crate) retry: Arc<RetryRule>,
     pub(crate) rerun: RerunRule,
     /// Whether its attempts may change something outside their sandbox without anybody seeing it.
     pub(crate) has_unseen_effects: bool,
@@ -157,7 +159,7 @@ impl Call {
         self.present.load(Ordering::Acquire) == 0
     }
 
-    fn next_job(self: &Arc<Self>, attempt: u32, company: Company) -> Job {
+    pub(super) fn next_job(self: &Arc<Self>, attempt: u32, company: Company) -> Job {
         Job {
             attempt: AttemptId { call: self.id, attempt },
             module: self.module,
@@ -254,6 +256,7 @@ impl Call {
             interruptions: progress.interruptions,
             waiting: progress.waiting,
             running: progress.running,
+            history: std::mem::take(&mut progress.history),
         };
         let span = std::mem::take(&mut progress.span);
         // What wakes the caller, listens to spans, or drops what nobody wants, is not ours and may come back to

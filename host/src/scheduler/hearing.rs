@@ -66,6 +66,8 @@ impl Desk for Call {
     }
 
     fn ended(self: Arc<Self>, number: u32, ending: Ending) {
+        // Before the call is locked, because it may ask somebody who is not ours.
+        let setback = self.rules.retry.judge(&ending);
         let mut progress = self.progress();
         if progress.caller.is_none() || progress.present_attempt() != number {
             return;
@@ -84,6 +86,6 @@ impl Desk for Call {
             Ending::Failed(failure) => SettledEnd::Failed(failure),
         };
         progress.attempts += u32::from(attempt.is_some());
-        self.settle(progress, attempt, end);
+        self.failed_or_done(progress, attempt, end, setback);
     }
 }

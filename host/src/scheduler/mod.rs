@@ -5,6 +5,9 @@
 pub(crate) mod ledger;
 pub(crate) mod progress;
 pub(crate) mod watchdog;
+pub(crate) mod setback;
 pub(crate) mod calls;
+
+mod retrying;
 mod hearing;
 mod overdue;

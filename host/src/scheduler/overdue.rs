@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use crate::call::AttemptId;
 use crate::event::Event;
-use crate::failure::Failure;
 use crate::outcome::Interruption;
 use crate::patience::Verdict;
 use crate::scheduler::calls::Call;
@@ -69,7 +68,11 @@ impl Watched for Call {
                 Some(Duration::ZERO)
             }
             Verdict::Stop(timed_out) => {
-                self.give_up(progress, Failure::TimedOut(timed_out));
+                self.out_of_time(progress, timed_out);
+                None
+            }
+            Verdict::TryAgain => {
+                self.end_pause(progress);
                 None
             }
             Verdict::Move => {

@@ -9,7 +9,7 @@ use crate::bell::Bell;
 use crate::call::{AttemptId, CallId, Company};
 use crate::failure::{Failure, Stage};
 use crate::hold::Hold;
-use crate::outcome::Parcel;
+use crate::outcome::{FailedAttempt, Parcel};
 use crate::patience::Taken;
 use crate::reply::Surroundings;
 use crate::sandbox::engine::TICK;
@@ -23,6 +23,7 @@ pub(crate) struct Settlement {
     pub(crate) interruptions: u32,
     pub(crate) waiting: Duration,
     pub(crate) running: Duration,
+    pub(crate) history: Vec<FailedAttempt>,
 }
 
 pub(crate) enum SettledEnd {
@@ -41,8 +42,14 @@ pub(crate) struct Progress {
     pub(crate) interruptions: u32,
     pub(crate) waiting: Duration,
     pub(crate) running: Duration,
+    /// Attempts that failed and were followed by another.
+    pub(crate) history: Vec<FailedAttempt>,
+    /// How long the call pauses before the attempt that is next, while it does.
+    pause: Option<Duration>,
     /// When the call was submitted.
     submitted: Instant,
+    /// When its first attempt began.
+    first_begun: Option<Instant>,
     /// When the present waiting or running began.
     since: Instant,
     /// How often the call was taken to another worker, because others used up its time.
@@ -63,6 +70,8 @@ pub(crate) struct RunningAttempt {
     hold: Arc<Hold>,
     busy_ticks_before: u64,
     held_before: Duration,
+    /// How long it ran; known once it has ended.
+    pub(crate) ran: Duration,
     pub(crate) counted: CountedAttempt,
     pub(crate) span: Option<AttemptSpan>,
 }
@@ -83,7 +92,10 @@ impl Progress {
             interruptions: 0,
             waiting: Duration::ZERO,
             running: Duration::ZERO,
+            history: Vec::new(),
+            pause: None,
             submitted: now,
+            first_begun: None,
             since: now,
             moves: 0,
             is_known_as_slow: false,
@@ -101,6 +113,7 @@ impl Progress {
     pub(crate) fn begin_attempt(&mut self, attempt: RunningAttempt) {
         let waited = self.lap();
         self.waiting += waited;
+        self.first_begun.get_or_insert(self.since);
         self.is_known_as_slow = false;
         self.running_attempt = Some(attempt);
     }
@@ -111,8 +124,13 @@ impl Progress {
         let running = self.running_attempt.as_ref();
         Taken {
             since_submission: self.submitted.elapsed(),
-            stage: if running.is_some() { Stage::Running } else { Stage::Queued },
+            stage: match (running, self.pause) {
+                (Some(_), _) => Stage::Running,
+                (None, Some(_)) => Stage::Pausing,
+                (None, None) => Stage::Queued,
+            },
             in_stage: self.since.elapsed(),
+            pause: self.pause.unwrap_or_default(),
             used_by_others: running
                 .map_or(Duration::ZERO, |running| running.used_by_others(attempt, kept_others)),
             is_kept_waiting: running.is_some_and(|running| running.is_kept_waiting(attempt)),
@@ -124,12 +142,37 @@ impl Progress {
     /// Ends the present attempt; returns what was held for it, and how long it ran, if it had begun.
     pub(crate) fn end_attempt(&mut self) -> Option<(RunningAttempt, Duration)> {
         let passed = self.lap();
-        let Some(attempt) = self.running_attempt.take() else {
+        let Some(mut attempt) = self.running_attempt.take() else {
             self.waiting += passed;
             return None;
         };
         self.running += passed;
+        attempt.ran = passed;
         Some((attempt, passed))
+    }
+
+    /// Begins to wait after an attempt that failed, for as long as it says.
+    pub(crate) fn pause(&mut self, failed: FailedAttempt, history_at_most: usize) {
+        self.pause = Some(failed.delay).filter(|delay| !delay.is_zero());
+        if self.history.len() >= history_at_most {
+            self.history.remove(0);
+        }
+        self.history.push(failed);
+        // What was true of the attempt before is not of the next.
+        self.moves = 0;
+        self.seated_with = None;
+    }
+
+    /// Ends the pause: the call waits for a worker now.
+    pub(crate) fn end_pause(&mut self) {
+        self.pause = None;
+        let paused = self.lap();
+        self.waiting += paused;
+    }
+
+    /// Returns how long ago the first attempt began.
+    pub(crate) fn since_first_attempt(&self) -> Duration {
+        self.first_begun.map_or(Duration::ZERO, |begun| begun.elapsed())
     }
 
     /// Returns the time since this was last asked for.
@@ -146,6 +189,7 @@ impl RunningAttempt {
             hold: surroundings.hold.clone(),
             busy_ticks_before: surroundings.bell.long_busy_ticks(),
             held_before: surroundings.hold.total(),
+            ran: Duration::ZERO,
             counted,
             span: None,
         }

@@ -27,6 +27,7 @@ pub(crate) struct Tally {
     calls: Vec<Arc<CallShard>>,
     sandboxes: Vec<Arc<SandboxShard>>,
     attempts_run_again: AtomicU64,
+    attempts_retried: AtomicU64,
 }
 
 /// A worker that lives; counted as long as it is held.
@@ -42,6 +43,7 @@ impl Tally {
             calls: (0..shards).map(|_| Arc::default()).collect(),
             sandboxes: (0..shards).map(|_| Arc::default()).collect(),
             attempts_run_again: AtomicU64::new(0),
+            attempts_retried: AtomicU64::new(0),
         })
     }
 
@@ -82,12 +84,21 @@ impl Tally {
         self.attempts_run_again.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Counts an attempt that failed, and whose call is tried again.
+    pub(crate) fn count_retried(&self) {
+        self.attempts_retried.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(crate) fn workers(&self) -> usize {
         Arc::strong_count(&self.worker) - 1
     }
 
     pub(crate) fn attempts_run_again(&self) -> u64 {
         self.attempts_run_again.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn attempts_retried(&self) -> u64 {
+        self.attempts_retried.load(Ordering::Relaxed)
     }
 
     pub(crate) fn calls(&self) -> CallCounts {

@@ -168,6 +168,10 @@ fn about_sandboxes(event: &Event) -> Option<String> {
             let alone = if *alone { " alone" } else { "" };
             format!("call {} is run again{alone}: {reason}", index(*call))
         }
+        Event::RetryIn { attempt, task, failure, delay } => {
+            let (index, next, delay) = (index(attempt.call), attempt.attempt, delay.as_secs_f64() * 1e3);
+            format!("call {index} of `{task}` {failure}: attempt {next} in {delay:.1} ms")
+        }
         _ => return None,
     })
 }

@@ -6,6 +6,7 @@
 
 mod exit;
 mod limit_args;
+mod retry_args;
 mod sandbox_args;
 mod env_file;
 mod granted;

@@ -92,7 +92,7 @@ impl PoolPlan {
         let builder = with_forerunner(builder, module, &SNAPSHOT, args)?
             .snapshot_required(args.snapshot.snapshot_required)
             .snapshot_grants(args.snapshot.grants()?);
-        let mut builder = args.limits.apply(args.sandboxes.apply(builder));
+        let mut builder = args.retry.apply(args.limits.apply(args.sandboxes.apply(builder)));
         if let Some(dir) = args.cache.dir() {
             builder = builder.cache_dir(dir);
         }
@@ -234,6 +234,7 @@ fn in_words_of_flags(error: PoolError) -> anyhow::Error {
         "attempt_timeout" => "--timeout",
         "queue_timeout" => "--queue-timeout",
         "deadline" => "--deadline",
+        "retry" => "--attempts",
         "slow_after" => "--slow-after",
         "memory_bytes" => "--memory",
         "stack_bytes" => "--stack",

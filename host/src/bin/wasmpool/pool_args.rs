@@ -7,6 +7,7 @@ use wasmpool::{Workers, default_cache_dir};
 
 use crate::granted::{GrantFlags, SnapshotFlags};
 use crate::limit_args::LimitArgs;
+use crate::retry_args::RetryArgs;
 use crate::sandbox_args::SandboxArgs;
 
 /// How the pool is set up.
@@ -22,6 +23,8 @@ pub(crate) struct PoolArgs {
     pub(crate) concurrency: Option<usize>,
     #[command(flatten)]
     pub(crate) sandboxes: SandboxArgs,
+    #[command(flatten)]
+    pub(crate) retry: RetryArgs,
     /// Run this function once in each new sandbox, for a module without #[init]
     #[arg(long, value_name = "TASK")]
     pub(crate) init: Option<String>,

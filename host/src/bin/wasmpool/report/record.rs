@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use wasmpool::{Failure, Outcome, Stage, TimedOut};
+use wasmpool::{FailedAttempt, Failure, Outcome, Stage, TimedOut};
 
 use super::Report;
 
@@ -19,8 +19,10 @@ pub(crate) fn push_record(lines: &mut Vec<u8>, report: &Report) {
         Outcome::Failed(failure) => format!(r#""error":{}"#, failed(failure)),
     };
     let (attempts, wait, run) = (report.attempts, milliseconds(report.waiting), milliseconds(report.running));
-    let record =
-        format!(r#"{{"index":{index},{outcome},"attempts":{attempts},"wait_ms":{wait},"run_ms":{run}}}"#);
+    let history = if report.history.is_empty() { String::new() } else { history(&report.history) };
+    let record = format!(
+        r#"{{"index":{index},{outcome},"attempts":{attempts},"wait_ms":{wait},"run_ms":{run}{history}}}"#
+    );
     lines.extend_from_slice(record.as_bytes());
     lines.push(b'\n');
 }
@@ -65,7 +67,11 @@ fn failed(failure: &Failure) -> Value {
             error["trap"] = json!(trap.code);
         }
         Failure::TimedOut(TimedOut { stage, limit, time, .. }) => {
-            error["stage"] = json!(if *stage == Stage::Queued { "queued" } else { "running" });
+            error["stage"] = json!(match stage {
+                Stage::Queued => "queued",
+                Stage::Pausing => "pausing",
+                _ => "running",
+            });
             error["limit"] = json!(limit);
             error["limit_ms"] = json!(time.as_secs_f64() * 1e3);
         }
@@ -74,6 +80,18 @@ fn failed(failure: &Failure) -> Value {
         _ => {}
     }
     error
+}
+
+/// Returns the field with the attempts that were followed by another.
+fn history(attempts: &[FailedAttempt]) -> String {
+    let of = |failed: &FailedAttempt| {
+        let (attempt, kind, message) = (failed.attempt, failed.kind, json!(failed.message));
+        let (run, delay) = (milliseconds(failed.running), milliseconds(failed.delay));
+        format!(
+            r#"{{"attempt":{attempt},"kind":"{kind}","message":{message},"run_ms":{run},"retry_in_ms":{delay}}}"#
+        )
+    };
+    format!(r#","history":[{}]"#, attempts.iter().map(of).collect::<Vec<_>>().join(","))
 }
 
 fn milliseconds(time: Duration) -> String {
