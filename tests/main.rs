@@ -12,6 +12,7 @@ mod capacity;
 mod ends;
 mod cancel;
 mod retries;
+mod queues;
 mod deadlines;
 mod limits;
 mod init;

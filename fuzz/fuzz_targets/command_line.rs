@@ -8,6 +8,8 @@
 mod exit;
 #[path = "../../host/src/bin/wasmpool/limit_args.rs"]
 mod limit_args;
+#[path = "../../host/src/bin/wasmpool/queue_args.rs"]
+mod queue_args;
 #[path = "../../host/src/bin/wasmpool/retry_args.rs"]
 mod retry_args;
 #[path = "../../host/src/bin/wasmpool/sandbox_args.rs"]

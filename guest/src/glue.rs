@@ -6,6 +6,7 @@ use std::thread::LocalKey;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::queue::{self, Queue, QueueError};
 use crate::{Error, Json, Permanent, RetryAfter, http};
 
 /// An [`Error`] as it travels: the record `task-error`.
@@ -135,6 +136,15 @@ pub fn json_from_text<T: DeserializeOwned>(text: &str) -> Result<Json<T>, Error>
     Ok(Json(serde_json::from_str(text)?))
 }
 
+/// Finds the queue whose name a parameter is.
+///
+/// # Errors
+///
+/// If there is none.
+pub fn queue_from_name<T>(name: String) -> Result<Queue<T>, Error> {
+    Ok(queue::open(&name)?)
+}
+
 /// Writes a result that travels as JSON.
 ///
 /// # Errors
@@ -147,7 +157,11 @@ pub fn json_to_text<T: Serialize>(value: &Json<T>) -> Result<String, Error> {
 /// Says which parameter could not be read; the same text would fail again.
 #[must_use]
 pub fn bad_argument(name: &str, error: Error) -> Error {
-    error.context(format!("argument `{name}` is not the JSON that it should be")).context(Permanent)
+    let what = match error.is::<QueueError>() {
+        true => "names no queue",
+        false => "is not the JSON that it should be",
+    };
+    error.context(format!("argument `{name}` {what}")).context(Permanent)
 }
 
 /// Says that the result could not be written.

@@ -63,6 +63,8 @@ mod json;
 pub mod call;
 pub mod time;
 pub mod http;
+pub mod queue;
+pub mod progress;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
 #[doc(hidden)]
@@ -84,7 +86,7 @@ pub use wit_bindgen;
 /// **Names** become kebab-case: `get_status` is the task `get-status`. A function that is not `pub` stays a helper.
 ///
 /// **Types** in signatures: integers up to 64 bits, `f32`, `f64`, `bool`, `char`, `String`, `Vec`, `Option`,
-/// `Result`, tuples, [`Json<T>`](Json), and every `pub struct` (with named fields) and `pub enum` that the `mod`
+/// `Result`, tuples, [`Json<T>`](Json), as a parameter [`Queue<T>`](queue::Queue), and every `pub struct` (with named fields) and `pub enum` that the `mod`
 /// declares, which become records, enums and variants. A parameter may be `&str` or `&[u8]`. Anything else is a
 /// compile error at that token. A macro sees how a type is written, not what it is: the last segment of its path
 /// decides, and what the `mod` declares goes before ours. So every `Error` that the `mod` does not declare itself is

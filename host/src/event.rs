@@ -71,6 +71,22 @@ pub enum Event {
         /// How long until the next one waits for a worker.
         delay: Duration,
     },
+    /// A task said how far it is.
+    Progress {
+        /// Which attempt.
+        attempt: AttemptId,
+        /// How many steps are done.
+        done: u64,
+        /// Of how many, if that is known.
+        total: Option<u64>,
+    },
+    /// An item of a queue was set aside: nobody who took it got to the end of it.
+    ItemRejected {
+        /// The queue's name.
+        queue: Arc<str>,
+        /// The item as JSON.
+        item: Arc<str>,
+    },
     /// A call ended, and its caller is about to have the report.
     CallEnded {
         /// Which call.

@@ -89,6 +89,8 @@ limits! {
     /// Bytes of all keys and values that a pool keeps for `wasi:keyvalue`; a key counts twice, and each pair and bucket
     /// as 128 bytes more. A write beyond it is an error of the guest's. Default 64 MiB.
     keyvalue_bytes: usize = 64 << 20;
+    /// Bytes of all items in one queue, as JSON; who puts more waits for room, and a larger item is an error. Default 64 MiB.
+    queue_bytes: usize = 64 << 20;
     /// Size of a module's file in bytes. Default 256 MiB.
     module_bytes: u64 = 256 << 20;
     /// How long compiling a module may take. Default 2 min.

@@ -32,6 +32,8 @@ pub(crate) trait Desk: Send + Sync {
     fn kept_others_waiting(&self, attempt: u32, time: Duration);
     /// Notes that the attempt may have changed something outside its sandbox.
     fn had_effect(&self, attempt: u32);
+    /// Hears that the attempt would wait for ever, and why.
+    fn stalled(&self, attempt: u32, reason: String);
     /// Hears how the attempt ended.
     fn ended(self: Arc<Self>, attempt: u32, ending: Ending);
 }
@@ -111,6 +113,13 @@ pub(crate) struct Witness {
 impl Witness {
     pub(crate) fn is_awaited(&self) -> bool {
         self.desk.as_ref().is_some_and(|desk| desk.standing(self.attempt) == Standing::Awaited)
+    }
+
+    /// Says that the attempt would wait for ever, and why.
+    pub(crate) fn stalled(&self, reason: String) {
+        if let Some(desk) = &self.desk {
+            desk.stalled(self.attempt, reason);
+        }
     }
 }
 

@@ -17,7 +17,7 @@ pub(crate) enum Way {
 
 /// Returns `value`, an expression, turned into the other side's type. It uses `?` if [`can_fail`] says so.
 pub(crate) fn expression(module: &Module, ty: &Ty, value: TokenStream, way: Way) -> TokenStream {
-    if !ty.any(&|inner| matches!(inner, Ty::Named(_) | Ty::Json | Ty::TaskError)) {
+    if !ty.any(&|inner| matches!(inner, Ty::Named(_) | Ty::Json | Ty::Queue | Ty::TaskError)) {
         return value;
     }
     let inside = |ty: &Ty| expression(module, ty, quote!(value), way);
@@ -56,6 +56,7 @@ pub(crate) fn expression(module: &Module, ty: &Ty, value: TokenStream, way: Way)
             if can_fail(module, ty) { quote!(#convert(#value)?) } else { quote!(#convert(#value)) }
         }
         Ty::Json if way == Way::In => quote!(::wasmpool_guest::glue::json_from_text(&#value)?),
+        Ty::Queue => quote!(::wasmpool_guest::glue::queue_from_name(#value)?),
         Ty::Json => quote!(::wasmpool_guest::glue::json_to_text(&#value)?),
         Ty::TaskError => quote!(give_task_error(#value)),
     }
@@ -71,7 +72,7 @@ fn tuple_parts(module: &Module, items: &[Ty], way: Way) -> (Vec<Ident>, Vec<Toke
 /// Returns true if a conversion of `ty` may meet text that is not the JSON it should be.
 pub(crate) fn can_fail(module: &Module, ty: &Ty) -> bool {
     ty.any(&|inner| match inner {
-        Ty::Json => true,
+        Ty::Json | Ty::Queue => true,
         Ty::Named(ident) => mentions(module, ident).iter().any(|ty| can_fail(module, ty)),
         _ => false,
     })
@@ -80,7 +81,7 @@ pub(crate) fn can_fail(module: &Module, ty: &Ty) -> bool {
 /// Returns true if a value of `ty` holds memory that somebody has to give back.
 pub(crate) fn owns_memory(module: &Module, ty: &Ty) -> bool {
     ty.any(&|inner| match inner {
-        Ty::Text | Ty::List(_) | Ty::Json | Ty::TaskError => true,
+        Ty::Text | Ty::List(_) | Ty::Json | Ty::Queue | Ty::TaskError => true,
         Ty::Named(ident) => mentions(module, ident).iter().any(|ty| owns_memory(module, ty)),
         _ => false,
     })
@@ -102,7 +103,7 @@ pub(crate) fn bindings_type(module: &Module, ty: &Ty) -> TokenStream {
             };
             quote!(::core::primitive::#rust)
         }
-        Ty::Text | Ty::Json => quote!(::std::string::String),
+        Ty::Text | Ty::Json | Ty::Queue => quote!(::std::string::String),
         Ty::List(item) => {
             let item = bindings_type(module, item);
             quote!(::std::vec::Vec<#item>)

@@ -102,6 +102,8 @@ pub(crate) enum Ty {
     Named(Ident),
     /// `Json<T>`: text on the wire.
     Json,
+    /// `Queue<T>`: its name on the wire.
+    Queue,
     /// `wasmpool_guest::Error`: the record `task-error` on the wire.
     TaskError,
 }
@@ -114,7 +116,7 @@ impl Ty {
             Ty::List(inner) | Ty::Option(inner) => inner.visit(visit),
             Ty::Result(ok, err) => [ok, err].into_iter().flatten().for_each(|side| side.visit(visit)),
             Ty::Tuple(items) => items.iter().for_each(|item| item.visit(visit)),
-            Ty::Number(_) | Ty::Text | Ty::Named(_) | Ty::Json | Ty::TaskError => {}
+            Ty::Number(_) | Ty::Text | Ty::Named(_) | Ty::Json | Ty::Queue | Ty::TaskError => {}
         }
     }
 

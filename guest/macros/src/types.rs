@@ -13,7 +13,7 @@ use crate::model::{Case, Field, Shape, Ty, TypeDef};
 use crate::names;
 
 const ALLOWED: &str = "integers up to 64 bits, f32, f64, bool, char, String, &str, &[u8], Vec, Option, Result, \
-                       tuples, Json<T>, and every `pub struct` and `pub enum` of this `mod`";
+                       tuples, Json<T>, Queue<T>, and every `pub struct` and `pub enum` of this `mod`";
 
 /// Where a type stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +77,8 @@ impl<'a> Types<'a> {
         match (name.as_str(), arguments.as_slice()) {
             ("String", []) => Ok(Ty::Text),
             ("Json", [_]) => Ok(Ty::Json),
+            ("Queue", [_]) if place == Place::Parameter => Ok(Ty::Queue),
+            ("Queue", [_]) => Err(Error::new_spanned(path, "a `Queue` can only be a parameter")),
             ("Vec", [item]) => Ok(Ty::List(Box::new(self.wire(item, place)?))),
             ("Option", [inner]) => Ok(Ty::Option(Box::new(self.wire(inner, place)?))),
             ("Result", [ok]) if place == Place::Output => {

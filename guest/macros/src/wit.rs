@@ -73,7 +73,7 @@ fn export(module: &Module, function: &Function) -> String {
 fn spelled(module: &Module, ty: &Ty) -> String {
     match ty {
         Ty::Number(name) => (*name).to_owned(),
-        Ty::Text | Ty::Json => "string".to_owned(),
+        Ty::Text | Ty::Json | Ty::Queue => "string".to_owned(),
         Ty::List(item) => format!("list<{}>", spelled(module, item)),
         Ty::Option(inner) => format!("option<{}>", spelled(module, inner)),
         Ty::Tuple(items) => {

@@ -23,9 +23,11 @@ use crate::retry::RetryPolicy;
 use crate::sandbox::engine::PoolEngine;
 use crate::sandbox::http::desk::HttpDesk;
 use crate::sandbox::own_imports::{OwnImports, Provisions};
+use crate::sandbox::reach::Shared;
 use crate::scheduler::calls::{CallRules, Scheduler};
 use crate::scheduler::ledger::Ledger;
 use crate::scheduler::setback::RetryRule;
+use crate::scheduler::stall::StallWatch;
 use crate::scheduler::watchdog::Watchdog;
 use crate::tally::Tally;
 use crate::worker::crew::Crew;
@@ -125,21 +127,18 @@ impl PoolBuilder {
         let twice = staffing.most.saturating_mul(concurrency).saturating_mul(2).clamp(64, 1 << 24);
         let capacity = in_range("queue_capacity", self.queue_capacity.unwrap_or(twice), 1, 1 << 24)?;
         let http = self.open_http()?;
-        let provisions = Provisions {
-            imports: std::mem::take(&mut self.imports),
-            http: http.clone(),
-            ..Provisions::with_most_bytes(self.limits.keyvalue_bytes)
-        };
+        let teller = Teller::new(in_range("event_backlog", self.event_backlog, 1, 1 << 24)?);
+        let shared = Shared { http, ..Shared::within(&self.limits, &teller) };
+        let provisions = Provisions { shared: shared.clone(), imports: std::mem::take(&mut self.imports) };
         for setting in &mut self.modules {
             setting.grants = self.grants.clone();
             setting.cache_dir = self.cache_dir.clone();
             setting.provisions = provisions.clone();
         }
-        let teller = Teller::new(in_range("event_backlog", self.event_backlog, 1, 1 << 24)?);
         if let Some(listener) = self.on_event.take() {
             listen(&teller, listener)?;
         }
-        let shop = Arc::new(self.open_shop(staffing, concurrency, &teller, http).await?);
+        let shop = Arc::new(self.open_shop(staffing, concurrency, &teller, shared.http).await?);
         let scheduler = Arc::new(Scheduler {
             queue: shop.queue.clone(),
             ledger: Ledger::open(),
@@ -147,11 +146,14 @@ impl PoolBuilder {
             teller,
             tally: shop.tally.clone(),
             watchdog: Watchdog::new(),
+            queues: shared.queues,
         });
         let watched = Arc::downgrade(&scheduler);
+        let stall = StallWatch::over(staffing.most.saturating_mul(concurrency));
         shop.engine.at_every_tick(move || {
             if let Some(scheduler) = watched.upgrade() {
                 scheduler.watchdog.look_around();
+                stall.look(&scheduler);
             }
         });
         let (hear, first): (Vec<_>, Vec<_>) = shop.modules.iter().map(|_| oneshot::channel()).unzip();

@@ -9,6 +9,7 @@ pub(crate) mod builder;
 pub(crate) mod before_calls;
 mod during_calls;
 mod replace;
+pub(crate) mod queue;
 pub(crate) mod snapshot;
 pub(crate) mod handle;
 pub(crate) mod reports;
@@ -23,6 +24,7 @@ use crate::error::PoolError;
 use crate::event::{Event, Events};
 use crate::module::{TaskInfo, TaskModule};
 use crate::pool::builder::PoolBuilder;
+use crate::pool::queue::Queue;
 use crate::pool::setting::Replacements;
 use crate::pool::stats::Stats;
 use crate::pool::task::Task;
@@ -161,6 +163,31 @@ impl Pool {
         task::raw(self.clone(), &target)
     }
 
+    /// Returns the queue of this name, which is declared if there is none; then it holds up to `capacity` items, at least
+    /// one, and [`Limits::queue_bytes`](crate::Limits::queue_bytes) of JSON. Tasks of all modules reach it by its name,
+    /// or get it as an argument. Closing the pool closes it.
+    ///
+    /// # Examples
+    /// ```no_run
+    /// # async fn example(pool: wasmpool::Pool) -> Result<(), Box<dyn std::error::Error>> {
+    /// use wasmpool::Queue;
+    ///
+    /// let numbers = pool.queue::<i64>("numbers", 64);
+    /// let worker = pool.task::<(String, Queue<i64>), u32>("worker")?;
+    /// let consumers: Vec<_> = (0..5).map(|i| worker.submit((format!("worker-{i}"), numbers.clone()))).collect();
+    /// for number in 0..20 {
+    ///     numbers.put(&number).await?;
+    /// }
+    /// numbers.close();
+    /// for consumer in consumers {
+    ///     println!("{} numbers", consumer.await?);
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub fn queue<T>(&self, name: &str, capacity: usize) -> Queue<T> {
+        Queue::declare(self.inner.scheduler.queues.clone(), name, capacity)
+    }
+
     /// Returns everything that happens from now on. A slow listener loses events, never slows a worker.
     pub fn events(&self) -> Events {
         self.inner.scheduler.teller.listen()
@@ -172,12 +199,12 @@ impl Pool {
         Stats::of(&self.inner.scheduler)
     }
 
-    /// Accepts no more calls, waits until all accepted ones are answered, and ends the workers.
+    /// Accepts no more calls, closes the queues, waits until all accepted calls are answered, and ends the workers.
     ///
     /// # Cancel safety
     /// Dropped early, the pool accepts no calls, and goes on with those it has.
     pub async fn close(&self) {
-        self.inner.scheduler.ledger.close();
+        self.inner.close_doors();
         self.inner.scheduler.ledger.settled().await;
         self.end_workers().await;
     }
@@ -187,7 +214,7 @@ impl Pool {
     /// # Panics
     /// Outside a tokio runtime, whose timer it needs.
     pub async fn close_within(&self, time: Duration) {
-        self.inner.scheduler.ledger.close();
+        self.inner.close_doors();
         // Out of time or not, what is left is ended.
         let _ = tokio::time::timeout(time, self.inner.scheduler.ledger.settled()).await;
         self.end_workers().await;
@@ -195,7 +222,7 @@ impl Pool {
 
     /// Ends all calls as cancelled, and the workers.
     pub async fn abort(&self) {
-        self.inner.scheduler.ledger.close();
+        self.inner.close_doors();
         self.end_workers().await;
     }
 
@@ -248,6 +275,12 @@ struct Target {
 }
 
 impl PoolInner {
+    /// Accepts no more calls, and no more items in queues: who waits for one beyond the last is told so, and ends.
+    fn close_doors(&self) {
+        self.scheduler.ledger.close();
+        self.scheduler.queues.close_all();
+    }
+
     /// Drops all attempts and tells the workers to end; unanswered calls end as cancelled.
     fn stop(&self) {
         self.scheduler.permits.close();
@@ -259,7 +292,7 @@ impl PoolInner {
 
 impl Drop for PoolInner {
     fn drop(&mut self) {
-        self.scheduler.ledger.close();
+        self.close_doors();
         self.stop();
     }
 }

@@ -82,7 +82,7 @@ impl ModuleSetting {
             snapshot: SnapshotSetting::default(),
             grants: Grants::none(),
             cache_dir: None,
-            provisions: Provisions::with_most_bytes(0),
+            provisions: Provisions::none(),
         }
     }
 

@@ -79,7 +79,7 @@ impl Blueprint {
         let pre = linker
             .instantiate_pre(&component)
             .map_err(|error| cannot_open(why_not_linked(&linker, &component, &error)))?;
-        let supply = Supply::of(&grants, provisions.keyvalues, provisions.http).map_err(cannot_open)?;
+        let supply = Supply::of(&grants, provisions.shared).map_err(cannot_open)?;
         let numbers: Vec<_> = module.tasks().iter().map(|task| task.name().to_owned()).collect();
         let exports = exports(&module, &component, &numbers);
         let (alive, ended) = oneshot::channel();

@@ -9,6 +9,7 @@ use wasmtime_wasi::p2::bindings::io::streams;
 
 use crate::call::AttemptId;
 use crate::sandbox::asking::asking_task;
+use crate::sandbox::contract;
 use crate::sandbox::fence::fence_sleeps;
 use crate::sandbox::folder_imports::guard_folders;
 use crate::sandbox::holding::note_holds;
@@ -16,16 +17,9 @@ use crate::sandbox::http_imports::add_http;
 use crate::sandbox::net_imports::guard_sockets;
 use crate::sandbox::net_imports_p3::guard_sockets_p3;
 use crate::sandbox::own_imports::OwnImports;
+use crate::sandbox::queue_imports::add_queues;
 use crate::sandbox::state::SandboxState;
 use crate::sandbox::stores::add_stores;
-
-mod contract {
-    wasmtime::component::bindgen!({
-        path: "../guest/wit",
-        world: "guest",
-        imports: { default: store | trappable },
-    });
-}
 
 impl<T: 'static> contract::wasmpool::host::call::HostWithStore<T> for HasSelf<SandboxState> {
     fn id(mut store: Access<'_, T, Self>) -> wasmtime::Result<u64> {
@@ -38,6 +32,17 @@ impl<T: 'static> contract::wasmpool::host::call::HostWithStore<T> for HasSelf<Sa
 }
 
 impl contract::wasmpool::host::call::Host for SandboxState {}
+
+impl<T: 'static> contract::wasmpool::host::progress::HostWithStore<T> for HasSelf<SandboxState> {
+    fn set(mut store: Access<'_, T, Self>, done: u64, total: u64) -> wasmtime::Result<()> {
+        if let Some(attempt) = asking(&mut store)? {
+            store.get().tell_progress(attempt, done, total);
+        }
+        Ok(())
+    }
+}
+
+impl contract::wasmpool::host::progress::Host for SandboxState {}
 
 /// Returns which attempt's guest code asks; `None` in an initializer. Only a sync import can tell.
 fn asking<T: 'static>(
@@ -53,6 +58,10 @@ pub(crate) fn linker(engine: &Engine, own: &OwnImports) -> wasmtime::Result<Link
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     wasmtime_wasi::p3::add_to_linker(&mut linker)?;
     contract::wasmpool::host::call::add_to_linker::<_, HasSelf<SandboxState>>(&mut linker, |state| state)?;
+    contract::wasmpool::host::progress::add_to_linker::<_, HasSelf<SandboxState>>(&mut linker, |state| {
+        state
+    })?;
+    add_queues(&mut linker)?;
     add_http(&mut linker)?;
     attribute_output(&mut linker)?;
     note_holds(&mut linker)?;

@@ -7,7 +7,8 @@ use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 use wasmtime::AsContextMut;
 use wasmtime::component::{
-    Accessor, ComponentExportIndex, ComponentNamedList, GuestTaskId, Instance, Lift, Lower, Type, Val,
+    Accessor, ComponentExportIndex, ComponentNamedList, ComponentType, GuestTaskId, Instance, Lift, Lower,
+    Type, Val,
 };
 
 use crate::failure::{Denial, Failure, Oversized, TooLarge};
@@ -16,11 +17,60 @@ use crate::sandbox::roster::Resident;
 use crate::sandbox::state::SandboxState;
 use crate::values::{size_of_values, value_to_json};
 
-/// A tuple of arguments that a task can be called with by static types: component types that can be written
-/// into a guest, and cloned in case the call has to be run again.
-pub trait TaskArgs: ComponentNamedList + Lower + Clone + Send + Sync + 'static {}
+/// An argument that a task can be called with by static types: any component type that can be written into a guest, and
+/// a [`Queue`](crate::Queue).
+pub trait TaskArg: Send + Sync + 'static {
+    /// What is written into the guest.
+    type Wire: ComponentType + Lower + Clone + Send + Sync + 'static;
 
-impl<T: ComponentNamedList + Lower + Clone + Send + Sync + 'static> TaskArgs for T {}
+    /// Returns what is written into the guest.
+    fn wire(&self) -> Self::Wire;
+}
+
+impl<T: ComponentType + Lower + Clone + Send + Sync + 'static> TaskArg for T {
+    type Wire = T;
+
+    fn wire(&self) -> T {
+        self.clone()
+    }
+}
+
+/// A tuple of arguments that a task can be called with by static types; up to 12.
+pub trait TaskArgs: Send + Sync + 'static {
+    /// What is written into the guest; cloned in case the call has to be run again.
+    type Wire: ComponentNamedList + Lower + Clone + Send + Sync + 'static;
+
+    /// Returns what is written into the guest.
+    fn wire(&self) -> Self::Wire;
+}
+
+macro_rules! tuples_of_args {
+    ($(($($arg:ident $place:tt),*))+) => {$(
+        impl<$($arg: TaskArg),*> TaskArgs for ($($arg,)*) {
+            type Wire = ($($arg::Wire,)*);
+
+            fn wire(&self) -> Self::Wire {
+                ($(self.$place.wire(),)*)
+            }
+        }
+    )+};
+}
+
+tuples_of_args! {
+    ()
+    (A 0)
+    (A 0, B 1)
+    (A 0, B 1, C 2)
+    (A 0, B 1, C 2, D 3)
+    (A 0, B 1, C 2, D 3, E 4)
+    (A 0, B 1, C 2, D 3, E 4, F 5)
+    (A 0, B 1, C 2, D 3, E 4, F 5, G 6)
+    (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7)
+    (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8)
+    (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9)
+    (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10)
+    (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10, L 11)
+}
 
 /// A component type that can be read out of a guest.
 pub trait TaskValue: Lift + Send + 'static {}
@@ -84,7 +134,7 @@ pub(crate) struct Typed<P, R> {
 
 impl<P, R> Invocation for Typed<P, R>
 where
-    P: TaskArgs,
+    P: ComponentNamedList + Lower + Clone + Send + Sync + 'static,
     R: ComponentNamedList + Lift + 'static,
 {
     fn run<'a>(

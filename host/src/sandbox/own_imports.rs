@@ -5,27 +5,24 @@ use std::sync::Arc;
 
 use wasmtime::component::Linker;
 
-use crate::keyvalue::KeyValues;
-use crate::sandbox::http::desk::HttpDesk;
+use crate::event::Teller;
+use crate::limits::Limits;
+use crate::sandbox::reach::Shared;
 use crate::sandbox::state::SandboxState;
 
 /// What a pool provides its modules with beside what is granted.
 #[derive(Clone)]
 pub(crate) struct Provisions {
-    /// What all its sandboxes keep with `wasi:keyvalue`.
-    pub(crate) keyvalues: Arc<KeyValues>,
+    pub(crate) shared: Shared,
     pub(crate) imports: OwnImports,
-    /// Who sends HTTP requests, if any are granted.
-    pub(crate) http: Option<Arc<HttpDesk>>,
 }
 
 impl Provisions {
-    /// Provides an empty store of at most so many bytes, and nothing else.
-    pub(crate) fn with_most_bytes(keyvalue_bytes: usize) -> Self {
+    /// Provides nothing that is anybody else's.
+    pub(crate) fn none() -> Self {
         Provisions {
-            keyvalues: Arc::new(KeyValues::with_most_bytes(keyvalue_bytes)),
+            shared: Shared::within(&Limits::default(), &Teller::new(1)),
             imports: OwnImports::default(),
-            http: None,
         }
     }
 }

@@ -56,16 +56,16 @@ impl Blueprint {
         let (number, export) = self.called(task)?;
         let wrong = |problem| PoolError::WrongTypes { signature: task.signature(), problem };
         let mut probe = self.probe().map_err(wrong)?;
-        if probe.check_types::<In, (Result<Out, E>,)>(&export).is_ok() {
+        if probe.check_types::<In::Wire, (Result<Out, E>,)>(&export).is_ok() {
             return Ok(typed::<In, (Result<Out, E>,)>(number, |(result,)| match result {
                 Ok(output) => Ending::Completed(Box::new(output)),
                 Err(error) => Ending::Returned(Box::new(error)),
             }));
         }
-        if TypeId::of::<Out>() == TypeId::of::<()>() && probe.check_types::<In, ()>(&export).is_ok() {
+        if TypeId::of::<Out>() == TypeId::of::<()>() && probe.check_types::<In::Wire, ()>(&export).is_ok() {
             return Ok(typed::<In, ()>(number, |()| Ending::Completed(Box::new(()))));
         }
-        probe.check_types::<In, (Out,)>(&export).map_err(wrong)?;
+        probe.check_types::<In::Wire, (Out,)>(&export).map_err(wrong)?;
         Ok(typed::<In, (Out,)>(number, |(output,)| Ending::Completed(Box::new(output))))
     }
 
@@ -167,5 +167,5 @@ where
     In: TaskArgs,
     R: ComponentNamedList + Lift + 'static,
 {
-    Box::new(move |params| Ok(Arc::new(Typed { task, params, conclude })))
+    Box::new(move |args: In| Ok(Arc::new(Typed { task, params: args.wire(), conclude })))
 }

@@ -3,9 +3,12 @@
 
 use std::sync::Arc;
 
+use crate::event::Teller;
 use crate::grants::Grants;
 use crate::keyvalue::KeyValues;
+use crate::limits::Limits;
 use crate::net::NetRules;
+use crate::queues::Queues;
 use crate::sandbox::folders::Folders;
 use crate::sandbox::http::desk::HttpDesk;
 use crate::sandbox::net::NetGuard;
@@ -14,34 +17,55 @@ use crate::sandbox::net::NetGuard;
 pub(crate) struct Reach {
     pub(crate) config: Arc<[(String, String)]>,
     pub(crate) keyvalues: Arc<KeyValues>,
+    pub(crate) queues: Arc<Queues>,
     pub(crate) net: Arc<NetGuard>,
     pub(crate) folders: Folders,
     /// None where no HTTP is granted.
     pub(crate) http: Option<Arc<HttpDesk>>,
 }
 
+/// What all sandboxes of a pool share.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    /// What they keep with `wasi:keyvalue`.
+    pub(crate) keyvalues: Arc<KeyValues>,
+    /// What they and the embedder pass to each other.
+    pub(crate) queues: Arc<Queues>,
+    /// Who sends HTTP requests, if any are granted.
+    pub(crate) http: Option<Arc<HttpDesk>>,
+}
+
+impl Shared {
+    /// An empty store and no queues within the limits, and nobody who sends requests.
+    pub(crate) fn within(limits: &Limits, teller: &Teller) -> Self {
+        Shared {
+            keyvalues: Arc::new(KeyValues::with_most_bytes(limits.keyvalue_bytes)),
+            queues: Arc::new(Queues::with_most_bytes(limits.queue_bytes, teller.clone())),
+            http: None,
+        }
+    }
+}
+
 /// What each sandbox of a module gets its [`Reach`] from.
 pub(crate) struct Supply {
     config: Arc<[(String, String)]>,
     keyvalues: Arc<KeyValues>,
+    queues: Arc<Queues>,
     rules: Arc<NetRules>,
     folders: Arc<[String]>,
     http: Option<Arc<HttpDesk>>,
 }
 
 impl Supply {
-    /// Supplies what is granted, a store for `wasi:keyvalue`, and who sends HTTP requests.
+    /// Supplies what is granted, and what the pool provides.
     ///
     /// # Errors
     /// A grant of the network cannot be read.
-    pub(crate) fn of(
-        grants: &Grants,
-        keyvalues: Arc<KeyValues>,
-        http: Option<Arc<HttpDesk>>,
-    ) -> Result<Self, String> {
+    pub(crate) fn of(grants: &Grants, Shared { keyvalues, queues, http }: Shared) -> Result<Self, String> {
         Ok(Supply {
             config: grants.config_pairs().into(),
             keyvalues,
+            queues,
             rules: Arc::new(grants.net_rules()?),
             folders: grants.dirs().iter().map(|dir| dir.writable_flag()).collect(),
             http,
@@ -53,6 +77,7 @@ impl Supply {
         Reach {
             config: self.config.clone(),
             keyvalues: self.keyvalues.clone(),
+            queues: self.queues.clone(),
             net: NetGuard::with_rules(self.rules.clone()),
             folders: Folders::granted(self.folders.clone()),
             http: self.http.clone(),

@@ -7,6 +7,7 @@ use wasmtime::component::GuestTaskId;
 
 use crate::call::AttemptId;
 use crate::failure::Denial;
+use crate::queues::state::Owner;
 use crate::reply::Reply;
 
 /// The calls that run in a store, by the name that the engine has for them.
@@ -51,6 +52,12 @@ impl Roster {
     /// Returns whose call a task belongs to; `None` for work left over from an answered call.
     pub(crate) fn attempt_of(&self, task: GuestTaskId) -> Option<AttemptId> {
         self.residents.get(&task).map(|resident| resident.attempt)
+    }
+
+    /// Returns in whose name a task takes from queues and puts into them.
+    pub(crate) fn owner_of(&self, task: GuestTaskId) -> Option<Owner> {
+        let resident = self.residents.get(&task)?;
+        Some(Owner { attempt: resident.attempt, witness: resident.reply.witness() })
     }
 
     /// Returns the calls that `root` may stand for: its own, or all where it is unknown.

@@ -6,7 +6,6 @@
 //! What a module is refused for is what that library cannot record: see [`Untaken::Refused`].
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use futures::FutureExt;
 use tokio::runtime::Builder;
@@ -18,7 +17,6 @@ use wasmtime_wizer::{ComponentContext, ComponentInstanceState, Wizer};
 
 use crate::event::Teller;
 use crate::grants::Grants;
-use crate::keyvalue::KeyValues;
 use crate::limits::Limits;
 use crate::module::{SnapshotShelf, TaskModule};
 use crate::own_thread::on_own_thread;
@@ -28,7 +26,7 @@ use crate::sandbox::gauges::Gauges;
 use crate::sandbox::imports::{linker, refuse_secure_random};
 use crate::sandbox::missing::why_not_linked;
 use crate::sandbox::own_imports::OwnImports;
-use crate::sandbox::reach::Supply;
+use crate::sandbox::reach::{Shared, Supply};
 use crate::sandbox::state::SandboxState;
 use crate::sandbox::store::governed;
 use crate::sandbox::wasi::{ClockUse, context_with};
@@ -151,8 +149,8 @@ impl SnapshotRun {
 
     fn store(&self, engine: &Engine, clocks: &ClockUse) -> Result<Store<SandboxState>, Untaken> {
         // A store of its own, empty at first and then forgotten: what the run keeps there is no part of its memory.
-        let keyvalues = Arc::new(KeyValues::with_most_bytes(self.limits.keyvalue_bytes));
-        let reach = Supply::of(&self.grants, keyvalues, None).map_err(Untaken::Failed)?.reach();
+        let shared = Shared::within(&self.limits, &self.teller);
+        let reach = Supply::of(&self.grants, shared).map_err(Untaken::Failed)?.reach();
         let mut wasi =
             context_with(&self.grants, &reach).map_err(|unopened| Untaken::Failed(unopened.reason))?;
         if !self.grants.is_deterministic() {

@@ -11,6 +11,7 @@ use wasmtime::{ResourceLimiter, StoreContextMut, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
+use crate::call::AttemptId;
 use crate::event::{Event, GuestStream, Teller};
 use crate::failure::Denial;
 use crate::hold::{Held, Hold};
@@ -154,6 +155,11 @@ impl SandboxState {
                 self.teller.tell(|| Event::Denied { attempt, denial: denial.clone() });
             }
         }
+    }
+
+    /// Tells how far a call is.
+    pub(crate) fn tell_progress(&self, attempt: AttemptId, done: u64, total: u64) {
+        self.teller.tell(|| Event::Progress { attempt, done, total: (total > 0).then_some(total) });
     }
 
     /// Returns true if guest code whose root is `root` runs for a call that nobody awaits any more: what it would change

@@ -12,6 +12,7 @@ use crate::failure::Failure;
 use crate::lifespan::{self, Rerun, RerunRule};
 use crate::outcome::Interruption;
 use crate::patience::{Taken, Terms};
+use crate::queues::Queues;
 use crate::reply::Reply;
 use crate::sandbox::invoke::{Invocation, Job, Queue};
 use crate::scheduler::ledger::Ledger;
@@ -30,6 +31,7 @@ pub(crate) struct Scheduler {
     pub(crate) teller: Teller,
     pub(crate) tally: Arc<Tally>,
     pub(crate) watchdog: Watchdog<Call>,
+    pub(crate) queues: Arc<Queues>,
 }
 
 /// What holds for a call from its submission to its end.
@@ -191,11 +193,12 @@ impl Call {
         };
         let number = progress.attempts + interruptions + 1;
         // From now on the lost attempt has nothing to say.
-        self.present.store(number, Ordering::Release);
+        let lost = self.present.swap(number, Ordering::AcqRel);
         // No worker gets at the call before this lock is free, so what is noted and told here comes first.
         if let Err(job) = self.scheduler.queue.push_front(self.next_job(number, company)) {
             // The pool ends, and that is what ended the attempt: nobody else's doing, and not to be counted as such.
             self.settle(progress, attempt, SettledEnd::Failed(Failure::Cancelled));
+            self.scheduler.queues.attempt_ended(self.attempt(lost), false);
             // The job's reply comes back to this call, which must not be locked then.
             drop(job);
             return;
@@ -210,6 +213,7 @@ impl Call {
         self.scheduler.tally.count_run_again();
         self.watch(&progress);
         drop(progress);
+        self.scheduler.queues.attempt_ended(self.attempt(lost), false);
         if let Some(attempt) = attempt {
             attempt.end(Some("interrupted"));
         }
@@ -236,7 +240,7 @@ impl Call {
     ) {
         let Some(caller) = progress.caller.take() else { return };
         drop(progress.permit.take());
-        self.present.store(0, Ordering::Release);
+        let ended = self.present.swap(0, Ordering::AcqRel);
         let failure = match &end {
             SettledEnd::Completed(_) => None,
             SettledEnd::Returned(_) => Some("task-error"),
@@ -262,6 +266,7 @@ impl Call {
         // What wakes the caller, listens to spans, or drops what nobody wants, is not ours and may come back to
         // this call.
         drop(progress);
+        self.scheduler.queues.attempt_ended(self.attempt(ended), failure.is_none());
         let counted = last.as_ref().map(|attempt| &attempt.counted);
         self.scheduler.tally.count_answered(counted, failure, settlement.waiting, settlement.running);
         if let Some(attempt) = last {
@@ -283,7 +288,14 @@ impl Call {
 
     /// Returns how long the call has taken.
     pub(super) fn taken(&self, progress: &Progress) -> Taken {
-        progress.taken(self.id, Duration::from_micros(self.kept_others_us.load(Ordering::Relaxed)))
+        let kept_others = Duration::from_micros(self.kept_others_us.load(Ordering::Relaxed));
+        let waited = self.scheduler.queues.waited_by(self.attempt(progress.present_attempt()));
+        progress.taken(self.id, kept_others, waited)
+    }
+
+    /// Returns the id of one of the call's attempts.
+    pub(super) fn attempt(&self, number: u32) -> AttemptId {
+        AttemptId { call: self.id, attempt: number }
     }
 
     pub(super) fn progress(&self) -> MutexGuard<'_, Progress> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::bell::Bell;
 use crate::call::AttemptId;
 use crate::event::Event;
+use crate::failure::Failure;
 use crate::outcome::Ending;
 use crate::reply::{Desk, Standing, Surroundings};
 use crate::scheduler::calls::Call;
@@ -62,6 +63,14 @@ impl Desk for Call {
     fn had_effect(&self, attempt: u32) {
         if self.present.load(Ordering::Acquire) == attempt {
             self.had_effect.store(true, Ordering::Release);
+        }
+    }
+
+    fn stalled(&self, attempt: u32, reason: String) {
+        let progress = self.progress();
+        if self.present.load(Ordering::Acquire) == attempt {
+            let effects = self.had_effect.load(Ordering::Acquire);
+            self.give_up(progress, Failure::Interrupted { reason, effects });
         }
     }
 

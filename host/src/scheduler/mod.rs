@@ -8,6 +8,7 @@ pub(crate) mod watchdog;
 pub(crate) mod setback;
 pub(crate) mod calls;
 
+pub(crate) mod stall;
 mod retrying;
 mod hearing;
 mod overdue;

@@ -118,8 +118,9 @@ impl Progress {
         self.running_attempt = Some(attempt);
     }
 
-    /// Returns how long the call has taken. `kept_others` is for how long its attempt kept others waiting.
-    pub(crate) fn taken(&self, call: CallId, kept_others: Duration) -> Taken {
+    /// Returns how long the call has taken. `kept_others` is for how long its attempt kept others waiting, `waited` for how
+    /// long it has waited for queues.
+    pub(crate) fn taken(&self, call: CallId, kept_others: Duration, waited: Duration) -> Taken {
         let attempt = AttemptId { call, attempt: self.present_attempt() };
         let running = self.running_attempt.as_ref();
         Taken {
@@ -129,7 +130,8 @@ impl Progress {
                 (None, Some(_)) => Stage::Pausing,
                 (None, None) => Stage::Queued,
             },
-            in_stage: self.since.elapsed(),
+            // To wait for a queue is patience, not work.
+            in_stage: self.since.elapsed().saturating_sub(waited),
             pause: self.pause.unwrap_or_default(),
             used_by_others: running
                 .map_or(Duration::ZERO, |running| running.used_by_others(attempt, kept_others)),

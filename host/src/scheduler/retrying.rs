@@ -76,7 +76,7 @@ impl Call {
         }
         let next = AttemptId { call: self.id, attempt: progress.present_attempt() };
         // From now on the attempt that failed has nothing more to say.
-        self.present.store(next.attempt, Ordering::Release);
+        let failed = self.attempt(self.present.swap(next.attempt, Ordering::AcqRel));
         let job = self.next_job(next.attempt, progress.company);
         let queued = match delay.is_zero() {
             true => self.scheduler.queue.push_front(job),
@@ -85,12 +85,13 @@ impl Call {
         if let Err(job) = queued {
             // The pool ends, so this is how the call ends.
             self.settle(progress, Some(attempt), end);
+            self.scheduler.queues.attempt_ended(failed, false);
             // The job's reply comes back to this call, which must not be locked then.
             drop(job);
             return;
         }
-        let failed = FailedAttempt { attempt: next.attempt - 1, kind, message, running: attempt.ran, delay };
-        progress.pause(failed, HISTORY_ATTEMPTS);
+        let history = FailedAttempt { attempt: failed.attempt, kind, message, running: attempt.ran, delay };
+        progress.pause(history, HISTORY_ATTEMPTS);
         self.scheduler.teller.tell(|| Event::RetryIn {
             attempt: next,
             task: self.task.clone(),
@@ -100,6 +101,7 @@ impl Call {
         self.scheduler.tally.count_retried();
         self.watch(&progress);
         drop(progress);
+        self.scheduler.queues.attempt_ended(failed, false);
         attempt.end(Some(kind));
         // What the task returned is somebody's own, and goes outside the lock like all that is not ours.
         drop(end);

@@ -16,6 +16,9 @@ const HELD_BYTES: usize = 16 << 20;
 /// A call that is short of its limit before that is not called slow.
 const WORTH_MENTIONING: Duration = Duration::from_secs(1);
 
+/// How much of an item is shown.
+const SHOWN_CHARS: usize = 200;
+
 /// More slow calls are not told of, unless by events.
 const SLOW_AT_MOST: usize = 20;
 
@@ -143,6 +146,12 @@ impl Narrator {
                 let first = format!("call {} is the first to ask for it", index(attempt.call));
                 return Some(format!("denied: {denial} ({first})"));
             }
+            Event::ItemRejected { queue, item } => {
+                return Some(format!(
+                    "an item of the queue `{queue}` is set aside, nobody who took it got to its end: {}",
+                    shortened(item)
+                ));
+            }
             _ => {}
         }
         if self.verbosity == 0 {
@@ -187,6 +196,14 @@ fn about_calls(event: &Event) -> Option<String> {
         }
         _ => return None,
     })
+}
+
+/// Returns the beginning of a text that may be long.
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(SHOWN_CHARS) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", &text[..end]),
+    }
 }
 
 /// Returns the number under which a call stands in the records: a pool of this command makes the calls of one input

@@ -61,6 +61,9 @@ pub(crate) struct SizeArgs {
     /// How much of a call's output is shown [default: 64KiB]
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
     max_output: Option<usize>,
+    /// Size of all items in one queue [default: 64MiB]
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
+    max_queue: Option<usize>,
     /// How long opening a sandbox may take, its initializer included [default: 60s]
     #[arg(long, value_name = "DUR", value_parser = humantime::parse_duration)]
     opening_time: Option<Duration>,
@@ -119,6 +122,7 @@ impl SizeArgs {
         set(&mut limits.arguments_bytes, self.max_arguments);
         set(&mut limits.answer_bytes, self.max_answer);
         set(&mut limits.guest_output_bytes, self.max_output);
+        set(&mut limits.queue_bytes, self.max_queue);
         set(&mut limits.opening_time, self.opening_time);
         set(&mut limits.snapshot_time, self.snapshot_time);
         set(&mut limits.module_bytes, self.max_module.map(|bytes| bytes as u64));

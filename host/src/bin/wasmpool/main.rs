@@ -6,13 +6,15 @@
 
 mod exit;
 mod limit_args;
+mod talk;
+mod queue_args;
+mod feeding;
 mod retry_args;
 mod sandbox_args;
 mod env_file;
 mod granted;
 mod pool_args;
 mod args;
-mod talk;
 mod print;
 mod whole_file;
 mod shell;

@@ -2,6 +2,7 @@
 //! in constant memory: records wait for the reader, calls for records, and input for calls.
 
 use std::io::{self, IsTerminal};
+use std::path::Path;
 
 use anyhow::{Context, bail};
 use futures::StreamExt;
@@ -12,6 +13,7 @@ use wasmpool::{Pool, Reports, TaskInfo};
 use crate::args::{MapArgs, ProgressMode};
 use crate::exit::Exit;
 use crate::failed_input::KeptLines;
+use crate::feeding::{self, Feeders};
 use crate::guest_output::Style;
 use crate::inputs::{Input, Line, LineKind, LineRules, nothing};
 use crate::mapping::{Intake, Mapping};
@@ -31,6 +33,9 @@ pub(crate) async fn map(args: MapArgs, talk: &Talk) -> anyhow::Result<Exit> {
         load_or_build(&args.target.module, &args.pool.cache, &args.pool.limits.limits(), talk).await?;
     let task = find_task(&module, &args.target.task)?;
     let input = open_input(&args, task)?;
+    let reads_stdin =
+        input.is_some() && args.input.input.as_deref().is_none_or(|file| file == Path::new("-"));
+    let sources = feeding::open(&args.pool.queue, reads_stdin)?;
     let is_typed = args.input.input.is_none() && input.is_some() && io::stdin().is_terminal();
     let progress = Progress::start(if is_typed { ProgressMode::None } else { args.progress });
     let talk = Talk::around(progress.bar());
@@ -45,7 +50,8 @@ pub(crate) async fn map(args: MapArgs, talk: &Talk) -> anyhow::Result<Exit> {
     if is_typed {
         explain_input(task, args.input.kind(), &talk);
     }
-    let (reports, intake) = begin(&args, task, input, &pool, kept)?;
+    let feeders = Feeders::start(sources, &pool, &talk)?;
+    let (reports, intake) = begin(&args, task, input, (&pool, feeders), kept)?;
     let view = (progress, talk.clone());
     let mapping = Mapping::new(pool.clone(), reports, intake, output, args.max_fail, signals, view);
     let mapped = mapping.run().await;
@@ -82,7 +88,7 @@ fn begin(
     args: &MapArgs,
     task: &TaskInfo,
     input: Option<Input>,
-    pool: &Pool,
+    (pool, feeders): (&Pool, Feeders),
     kept: KeptLines,
 ) -> anyhow::Result<(Reports<Value, Value>, Intake)> {
     let takes_text = matches!(task.params(), [only] if only.wit == "string" || only.wit == "option<string>");
@@ -107,5 +113,5 @@ fn begin(
     let inputs = lines.enumerate().map(input_of_call).take_until(closed);
     let reports = pool.raw_task(task.name())?.starmap_stream(inputs);
     let reports = if args.unordered { reports.as_completed() } else { reports };
-    Ok((reports, Intake { open: Some(open), so_far, times }))
+    Ok((reports, Intake { open: Some(open), so_far, times, feeders }))
 }

@@ -14,6 +14,7 @@ use wasmpool::{Failure, Outcome, Pool, Reports};
 
 use crate::args::{MaxFail, Then};
 use crate::exit::{Exit, StopSignal};
+use crate::feeding::Feeders;
 use crate::inputs::{HINT_AT_TEXTS, ReadSoFar};
 use crate::plan::abort;
 use crate::report::Report;
@@ -38,11 +39,19 @@ pub(crate) struct Intake {
     pub(crate) open: Option<oneshot::Sender<()>>,
     /// What is known of the input; `None` if there is none to be read.
     pub(crate) so_far: Option<Arc<ReadSoFar>>,
+    /// Who feeds the queues.
+    pub(crate) feeders: Feeders,
     /// How many calls a line makes, or how many there are without lines.
     pub(crate) times: u64,
 }
 
 impl Intake {
+    /// Takes no more calls and no more items of queues; returns false if that was so already.
+    fn close(&mut self) -> bool {
+        self.feeders.stop();
+        self.open.take().is_some()
+    }
+
     fn expected_calls(&self) -> Option<u64> {
         match &self.so_far {
             Some(so_far) => so_far.estimated_lines().map(|lines| lines.saturating_mul(self.times)),
@@ -176,7 +185,7 @@ impl Mapping {
     /// Ends the input once too many calls have failed, those included whose records wait for an earlier one.
     async fn heed_failures(&mut self) {
         let Some(MaxFail { failures, then }) = self.max_fail else { return };
-        if (self.reports.failed() as u64) < failures || self.intake.open.take().is_none() {
+        if (self.reports.failed() as u64) < failures || !self.intake.close() {
             return;
         }
         match then {
@@ -205,7 +214,7 @@ impl Mapping {
 
     /// The first signal lets running calls end, the second does not.
     async fn heed(&mut self, signal: StopSignal) {
-        self.intake.open = None;
+        self.intake.close();
         if self.stopped_by.is_none() {
             self.stopped_by = Some(signal);
             self.talk.say(format!("{}: {}", signal.name(), self.waiting_for()));
@@ -224,7 +233,7 @@ impl Mapping {
     }
 
     async fn stop_now(&mut self) {
-        self.intake.open = None;
+        self.intake.close();
         self.last_words.get_or_insert(tokio::time::Instant::now() + LAST_WORDS_TIME);
         // All calls then end as cancelled, and are reported like others.
         abort(&self.pool).await;
@@ -255,7 +264,8 @@ impl Mapping {
         };
         progress.end();
         let elapsed = self.started.elapsed();
-        Mapped { tally, elapsed, output, stopped_by, so_far: self.intake.so_far }
+        let Intake { so_far, feeders, .. } = self.intake;
+        Mapped { tally, elapsed, output, stopped_by, so_far, feeders }
     }
 }
 
@@ -273,6 +283,7 @@ pub(crate) struct Mapped {
     output: WriterEnd,
     stopped_by: Option<StopSignal>,
     so_far: Option<Arc<ReadSoFar>>,
+    feeders: Feeders,
 }
 
 impl Mapped {
@@ -287,11 +298,12 @@ impl Mapped {
             talk.say(format!("cannot read the input to its end: {error}"));
             could_not_go_on = true;
         }
+        let lacked_items = self.feeders.end(talk);
         talk.line(self.tally.summary(self.elapsed));
         match self.stopped_by {
             _ if could_not_go_on => Exit::CouldNotRun,
             Some(signal) => Exit::Stopped(signal),
-            None if self.tally.failed() > 0 => Exit::SomeFailed,
+            None if self.tally.failed() > 0 || lacked_items => Exit::SomeFailed,
             None => Exit::Done,
         }
     }

@@ -7,6 +7,7 @@ use wasmpool::{Workers, default_cache_dir};
 
 use crate::granted::{GrantFlags, SnapshotFlags};
 use crate::limit_args::LimitArgs;
+use crate::queue_args::QueueFlag;
 use crate::retry_args::RetryArgs;
 use crate::sandbox_args::SandboxArgs;
 
@@ -35,6 +36,9 @@ pub(crate) struct PoolArgs {
     pub(crate) snapshot: SnapshotFlags,
     #[command(flatten)]
     pub(crate) grants: GrantFlags,
+    /// Declare a queue that tasks share, and feed it with the JSON lines of this file, or of stdin with `-`
+    #[arg(long, value_name = "NAME=FILE|-")]
+    pub(crate) queue: Vec<QueueFlag>,
     /// Whose output to show on stderr: of all calls, of failed ones, or none
     #[arg(long, value_enum, default_value_t, hide_possible_values = true, value_name = "all|failed|none")]
     pub(crate) guest_output: GuestOutput,

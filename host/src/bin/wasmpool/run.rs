@@ -5,6 +5,7 @@ use wasmpool::{Failure, Outcome};
 
 use crate::args::RunArgs;
 use crate::exit::Exit;
+use crate::feeding::{self, Feeders};
 use crate::guest_output::Style;
 use crate::module::load_or_build;
 use crate::plan::{PoolPlan, abort, find_task, read_args};
@@ -23,12 +24,14 @@ pub(crate) async fn run(args: RunArgs, talk: &Talk) -> anyhow::Result<Exit> {
         load_or_build(&args.target.module, &args.pool.cache, &args.pool.limits.limits(), talk).await?;
     let task = find_task(&module, &args.target.task)?;
     let values = read_args(task, &args.args)?;
+    let sources = feeding::open(&args.pool.queue, args.args.iter().any(|arg| arg == "@-"))?;
     let plan = PoolPlan::new(&module, &args.pool, Some(1), Style::Bare, talk)?;
     let mut signals = Signals::listen().context("cannot listen to signals")?;
     let (pool, shown) = tokio::select! {
         opened = plan.open() => opened?,
         signal = signals.next() => return Ok(Exit::Stopped(signal)),
     };
+    let feeders = Feeders::start(sources, &pool, talk)?;
     let report = pool.json_task_of_args(task.name())?.submit(values).report();
     tokio::pin!(report);
     let mut stopped_by = None;
@@ -44,11 +47,16 @@ pub(crate) async fn run(args: RunArgs, talk: &Talk) -> anyhow::Result<Exit> {
             },
         }
     };
+    let lacked_items = feeders.end(talk);
     // What the call left running is not waited for.
     abort(&pool).await;
     shown.wait().await;
     let exit = tell(&report, task.name(), talk)?;
-    Ok(stopped_by.map_or(exit, Exit::Stopped))
+    Ok(match stopped_by {
+        Some(signal) => Exit::Stopped(signal),
+        None if lacked_items => Exit::SomeFailed,
+        None => exit,
+    })
 }
 
 fn tell(report: &Report, task: &str, talk: &Talk) -> anyhow::Result<Exit> {
