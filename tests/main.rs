@@ -50,6 +50,7 @@ mod http;
 mod http_client;
 mod effects;
 mod service;
+mod programs;
 mod hostile;
 mod hostile_text;
 mod hostile_modules;

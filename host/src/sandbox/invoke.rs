@@ -56,8 +56,13 @@ macro_rules! tuples_of_args {
     )+};
 }
 
+impl TaskArgs for () {
+    type Wire = ();
+
+    fn wire(&self) {}
+}
+
 tuples_of_args! {
-    ()
     (A 0)
     (A 0, B 1)
     (A 0, B 1, C 2)
