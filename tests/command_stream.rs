@@ -132,6 +132,7 @@ fn too_many_failures_wait_for_running_calls_or_end_them() {
     let ran = map(&flags("1:now"), input).exits(1).says("1 failed; stopping");
     let kinds: Vec<_> = ran.records().iter().map(|record| record["error"]["kind"].clone()).collect();
     assert_eq!(kinds, ["trapped", "cancelled"]);
+    assert_eq!(ran.summary(), "2 calls: 0 done, 2 failed (1 cancelled, 1 trapped)");
     // A failure counts when it happens, not when its record's turn comes.
     let flags = ["boom-if", "--max-fail", "1:now", "-w", "1", "-c", "2", "--guest-output", "none"];
     let ran =
@@ -169,6 +170,23 @@ fn the_lines_of_failed_calls_are_kept_byte_for_byte() {
     assert_eq!(again.summary(), "4 calls: 0 done, 4 failed (3 task-error, 1 bad-input)");
     map(&flags, "[4,2]\n").exits(0);
     assert_eq!(fs::read(&file).expect("a file"), b"");
+}
+
+#[test]
+fn lines_that_are_texts_or_names_of_files_are_kept_byte_for_byte_too() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("failed");
+    let kept = |task_and_kind: &[&str], input: &[u8]| {
+        map(&[task_and_kind, &["--failed-input", text_of(&file)]].concat(), input).exits(1);
+        fs::read(&file).expect("a file")
+    };
+    assert_eq!(kept(&["sleep-ms", "--lines"], b"1\n x \r\n\n0\n\xff"), b" x \r\n\n\xff");
+    let there = folder.path().join("there");
+    fs::write(&there, "5").expect("a file");
+    let names = format!("no file\r\n{}\n\n \t no file\n.", text_of(&there));
+    assert_eq!(kept(&["sleep-ms", "--files"], names.as_bytes()), b"no file\r\n \t no file\n.");
+    // Once for each call that failed.
+    assert_eq!(kept(&["sleep-ms", "--times", "2", "--input", "-"], b"1\nx"), b"x\nx");
 }
 
 /// Returns the peak of memory, in KiB, once so many calls have ended.

@@ -128,9 +128,14 @@ impl Running {
 
     /// Starts a command with a task of `basics`.
     pub(crate) fn start(command: &str, task_and_flags: &[&str]) -> Self {
+        Running::start_with(command, &component(BASICS), task_and_flags)
+    }
+
+    /// Starts a command with a task of any module.
+    pub(crate) fn start_with(command: &str, module: &Path, task_and_flags: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_wasmpool"))
             .arg(command)
-            .arg(component(BASICS))
+            .arg(module)
             .args(task_and_flags)
             .env("WASMPOOL_CACHE_DIR", cache_dir())
             .stdin(Stdio::piped())
@@ -181,6 +186,12 @@ impl Running {
     pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();
         assert!(sent.expect("kill starts").success(), "the signal is sent");
+    }
+
+    /// Ends it as a machine without memory would, with no time for anything.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().expect("it can be killed");
+        self.child.wait().expect("it can be waited for");
     }
 
     /// Returns the most memory it has ever used, in KiB.

@@ -46,7 +46,8 @@ async fn five_consumers_process_what_a_producer_puts() {
 async fn a_session_is_opened_once_and_asks_for_many_statuses() {
     let server = Server::start("").await;
     let paths: Vec<_> = (0..300).map(|number| format!("/{number}")).collect();
-    let program = statuses::statuses(module(STATUS).await, &server.origin(), &paths);
+    let origin = server.origin();
+    let program = statuses::statuses(module(STATUS).await, &origin, &paths);
     assert_eq!(bounded("the program", program).await.expect("it ends"), vec![200; 300]);
     assert!(server.connections() <= 128, "{} connections for 300 requests", server.connections());
 }

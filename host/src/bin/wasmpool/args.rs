@@ -8,8 +8,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::exit::EXIT_CODES;
 use crate::granted::GrantFlags;
-use crate::inputs::LineKind;
 use crate::limit_args::SizeArgs;
+use crate::lines::LineKind;
 use crate::pool_args::{CacheArgs, PoolArgs};
 
 /// Runs functions of WebAssembly task modules on a pool of sandboxed workers.
@@ -66,28 +66,50 @@ pub(crate) struct RunArgs {
     "  ls *.md | wasmpool map markdown.wasm to-html --files --values\n",
     "  wasmpool map delays.wasm worker --times 1000 -c 500 --values > out.txt\n\n",
     "Ctrl-C and SIGTERM take no more input and wait for what runs; a second one stops that too. A closed pipe \
-     behind it (head) is a normal end."
+     behind it (head) is a normal end.\n\n",
+    "After that, or after a crash, the same command line with --resume runs what is missing in the file of --output; \
+     a line of input that has changed since is an error. In input order a call that takes long holds up the records of \
+     later ones, which a crash loses; --unordered writes them at once. The exit code also speaks of recorded failures."
 ))]
 pub(crate) struct MapArgs {
     #[command(flatten)]
     pub(crate) target: TargetArgs,
     #[command(flatten)]
     pub(crate) input: InputArgs,
-    /// Write records to this file instead of stdout, which `-` stands for
+    /// Write records to this file instead of stdout, which `-` stands for. It is a journal: each record has the `key`
+    /// of its call and is safe on disk after a second, and a file of such records is not overwritten
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+    /// Go on with the file of --output, if it is there: calls that it has a whole record of are not run again, failed
+    /// or not, and all others are; with `=failed` those that failed are run again too, and their records replaced
+    #[arg(
+        long,
+        value_enum,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "rest",
+        hide_possible_values = true,
+        value_name = "failed",
+        requires = "output",
+        conflicts_with = "values"
+    )]
+    pub(crate) resume: Option<Resume>,
     /// Write records as calls end, not in input order
     #[arg(long)]
     pub(crate) unordered: bool,
     /// Write bare results of the calls that succeeded, not records
     #[arg(long)]
     pub(crate) values: bool,
-    /// Take no more input after N failed calls; `now` ends the running calls too [default mode: wait]
+    /// Take no more input after N failed calls of this run; `now` ends the running calls too [default mode: wait]
     #[arg(long, value_name = "N[:wait|now]")]
     pub(crate) max_fail: Option<MaxFail>,
-    /// Write the input lines of failed calls to this file, byte for byte
+    /// Write the input lines of failed calls to this file, byte for byte; with --resume also those of earlier runs
     #[arg(long, value_name = "FILE")]
     pub(crate) failed_input: Option<PathBuf>,
+    /// Write a summary of the run to this file as JSON, also when it is stopped: calls by how they ended, times, the
+    /// slowest calls, settings
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
     /// How to show progress on stderr; `auto` is a bar on a terminal and plain lines elsewhere
     #[arg(
         long,
@@ -134,15 +156,6 @@ impl InputArgs {
             (true, _) => LineKind::Text,
             (false, true) => LineKind::FileName,
             (false, false) => LineKind::Json,
-        }
-    }
-
-    /// Returns the flag by which a line is one argument.
-    pub(crate) fn kind_flag(&self) -> Option<&'static str> {
-        match self.kind() {
-            LineKind::Text => Some("--lines"),
-            LineKind::FileName => Some("--files"),
-            LineKind::Json => None,
         }
     }
 }
@@ -209,6 +222,15 @@ pub(crate) struct NewArgs {
     /// The folder to make; the crate is named after it
     #[arg(value_name = "DIR")]
     pub(crate) dir: PathBuf,
+}
+
+/// Which calls are run when an output file is gone on with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Resume {
+    /// Those that are not recorded.
+    Rest,
+    /// Those that failed, too.
+    Failed,
 }
 
 /// How progress is shown.

@@ -43,7 +43,8 @@ impl StopSignal {
 }
 
 impl Exit {
-    fn code(self) -> u8 {
+    /// Returns its number.
+    pub(crate) fn code(self) -> u8 {
         match self {
             Exit::Done => 0,
             Exit::SomeFailed => 1,

@@ -81,14 +81,18 @@ impl Feeders {
         self.queues.iter().for_each(Queue::close);
     }
 
-    /// Says what was left in queues; returns true if not all that should have been in them was.
-    pub(crate) fn end(&self, talk: &Talk) -> bool {
+    /// Says what was left in queues.
+    pub(crate) fn tell_what_is_left(&self, talk: &Talk) {
         for queue in &self.queues {
             let left = queue.stats().items;
             if left > 0 {
                 talk.say(format!("{left} items were left in the queue `{}`", queue.name()));
             }
         }
+    }
+
+    /// Returns true if not all that should have been in the queues was.
+    pub(crate) fn had_trouble(&self) -> bool {
         self.had_trouble.load(Ordering::Relaxed)
     }
 }

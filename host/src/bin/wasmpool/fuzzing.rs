@@ -26,7 +26,7 @@ fn look_at(command: &Command) {
     match command {
         Command::Run(args) => look_at_pool(&args.pool),
         Command::Map(args) => {
-            args.input.kind_flag();
+            args.input.kind().flag();
             look_at_pool(&args.pool);
         }
         Command::Snapshot(args) => drop(args.sizes.limits()),

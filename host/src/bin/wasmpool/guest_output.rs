@@ -2,11 +2,13 @@
 //! people and may be lost when it comes too fast; the records do not depend on it.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 use wasmpool::{CallId, Event};
 
+use crate::journal::recorded::Recorded;
 use crate::pool_args::GuestOutput;
 use crate::talk::Talk;
 
@@ -23,12 +25,24 @@ const SHOWN_CHARS: usize = 200;
 const SLOW_AT_MOST: usize = 20;
 
 /// How a guest's line looks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Style {
     /// As it is, for a single call.
     Bare,
-    /// With the index of its call in front, as in records: `#17 | text`.
-    ByCall,
+    /// With the index of its call in front, as in records: `#17 | text`. Recorded calls have one and are not run.
+    ByCall(Arc<Recorded>),
+}
+
+impl Style {
+    /// Returns the number under which a call stands in the records: a pool of this command makes the calls of one
+    /// input and no others, in its order, and counts them from 1.
+    fn index(&self, call: CallId) -> u64 {
+        let place = call.get().saturating_sub(1);
+        match self {
+            Style::Bare => place,
+            Style::ByCall(recorded) => recorded.index_of(place),
+        }
+    }
 }
 
 /// Shows events as they come.
@@ -92,11 +106,11 @@ impl Narrator {
     }
 
     fn guest_line(&mut self, call: Option<CallId>, text: String) {
-        let line = match (self.style, call) {
+        let line = match (&self.style, call) {
             (Style::Bare, _) => text,
-            (Style::ByCall, Some(call)) => format!("#{} | {text}", index(call)),
+            (style @ Style::ByCall(_), Some(call)) => format!("#{} | {text}", style.index(call)),
             // An initializer, or what an answered call left running.
-            (Style::ByCall, None) => format!("- | {text}"),
+            (Style::ByCall(_), None) => format!("- | {text}"),
         };
         match (self.shown, call) {
             (GuestOutput::None, _) => {}
@@ -136,14 +150,14 @@ impl Narrator {
                 if *running >= WORTH_MENTIONING && self.slow_told < SLOW_AT_MOST =>
             {
                 self.slow_told += 1;
-                let index = index(attempt.call);
+                let index = self.style.index(attempt.call);
                 let until = timeout.map_or(String::new(), |time| format!(" of {time:.0?}"));
                 return Some(format!(
                     "SLOW: call {index} of `{task}` has been running for {running:.1?}{until}"
                 ));
             }
             Event::Denied { attempt, denial } if self.denied.insert(denial.flag.clone()) => {
-                let first = format!("call {} is the first to ask for it", index(attempt.call));
+                let first = format!("call {} is the first to ask for it", self.style.index(attempt.call));
                 return Some(format!("denied: {denial} ({first})"));
             }
             Event::ItemRejected { queue, item } => {
@@ -157,11 +171,13 @@ impl Narrator {
         if self.verbosity == 0 {
             return None;
         }
-        about_sandboxes(event).or_else(|| if self.verbosity > 1 { about_calls(event) } else { None })
+        let style = &self.style;
+        about_sandboxes(event, style)
+            .or_else(|| if self.verbosity > 1 { about_calls(event, style) } else { None })
     }
 }
 
-fn about_sandboxes(event: &Event) -> Option<String> {
+fn about_sandboxes(event: &Event, style: &Style) -> Option<String> {
     Some(match event {
         Event::SandboxOpened { module, worker, took } => {
             format!("{worker} opened a sandbox of `{module}` in {took:.1?}")
@@ -175,23 +191,25 @@ fn about_sandboxes(event: &Event) -> Option<String> {
         Event::WorkerLost { worker, message } => format!("{worker} was lost and replaced: {message}"),
         Event::RunAgain { call, reason, alone } => {
             let alone = if *alone { " alone" } else { "" };
-            format!("call {} is run again{alone}: {reason}", index(*call))
+            format!("call {} is run again{alone}: {reason}", style.index(*call))
         }
         Event::RetryIn { attempt, task, failure, delay } => {
-            let (index, next, delay) = (index(attempt.call), attempt.attempt, delay.as_secs_f64() * 1e3);
+            let (index, next, delay) =
+                (style.index(attempt.call), attempt.attempt, delay.as_secs_f64() * 1e3);
             format!("call {index} of `{task}` {failure}: attempt {next} in {delay:.1} ms")
         }
         _ => return None,
     })
 }
 
-fn about_calls(event: &Event) -> Option<String> {
+fn about_calls(event: &Event, style: &Style) -> Option<String> {
     Some(match event {
         Event::AttemptStarted { attempt, task, worker } => {
-            format!("call {} of `{task}` runs on {worker}, attempt {}", index(attempt.call), attempt.attempt)
+            let (index, attempt) = (style.index(attempt.call), attempt.attempt);
+            format!("call {index} of `{task}` runs on {worker}, attempt {attempt}")
         }
         Event::CallEnded { call, failure, running, .. } => {
-            let (index, end) = (index(*call), failure.unwrap_or("done"));
+            let (index, end) = (style.index(*call), failure.unwrap_or("done"));
             format!("call {index} {end} after {:.1} ms", running.as_secs_f64() * 1e3)
         }
         _ => return None,
@@ -204,10 +222,4 @@ fn shortened(text: &str) -> String {
         None => text.to_owned(),
         Some((end, _)) => format!("{}…", &text[..end]),
     }
-}
-
-/// Returns the number under which a call stands in the records: a pool of this command makes the calls of one input
-/// and no others, in its order, and counts them from 1.
-fn index(call: CallId) -> u64 {
-    call.get().saturating_sub(1)
 }

@@ -1,9 +1,11 @@
-//! Lines of input, read lazily on a thread of their own: a read that waits for a terminal or a pipe holds nothing
-//! up. The reader is never more than a few batches ahead of the calls, so memory stays the same however long the
-//! input is. A line that is no text is an input all the same: one whose call will fail, and say so.
+//! Where calls come from: lines, read lazily on a thread of their own, so that a read that waits for a terminal or a
+//! pipe holds nothing up. The reader is never more than a few batches ahead of the calls, and memory stays the same
+//! however long the input is. A look ahead, before the first call, is for the beginning to be checked; what was looked
+//! at is read again.
 
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, Read, Seek, Write};
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -11,49 +13,16 @@ use std::thread;
 
 use anyhow::{Context, bail};
 use futures::stream::{self, BoxStream, StreamExt};
-use serde::de::IgnoredAny;
 use tokio::sync::mpsc;
 use wasmpool::RawInput;
 
-/// A longer line or file is not kept, and its call fails.
-const LONGEST_LINE_BYTES: usize = 64 << 20;
+use crate::journal::key::Key;
+use crate::lines::{CallsOfLines, Line, LineKind, LineRules, RawLine, RawLines};
+
 /// Lines travel together until they are this many bytes, if they are there at once.
 const BATCH_BYTES: usize = 64 << 10;
 /// How many batches the reader may be ahead.
 const BATCHES_AHEAD: usize = 4;
-
-/// How the reason ends for which a line that is not JSON fails, where it would do as a text.
-pub(crate) const HINT_AT_TEXTS: &str = "did you mean --lines?";
-
-/// The input of one call.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Line {
-    /// What it holds, without the line end.
-    pub(crate) input: RawInput,
-    /// Its bytes with the line end, if they were asked for.
-    pub(crate) raw: Vec<u8>,
-}
-
-/// What lines are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum LineKind {
-    /// JSON; blank ones are skipped.
-    Json,
-    /// The text of an argument, so an empty one counts.
-    Text,
-    /// The name of a file whose contents are the argument; blank ones are skipped.
-    FileName,
-}
-
-/// What to make of lines.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct LineRules {
-    pub(crate) kind: LineKind,
-    /// Lines that are not JSON would do as texts, which is worth a hint.
-    pub(crate) hint_at_texts: bool,
-    /// Keep their bytes.
-    pub(crate) keep_raw: bool,
-}
 
 /// How far the reader has come.
 #[derive(Debug, Default)]
@@ -78,6 +47,11 @@ impl ReadSoFar {
         Some(lines + left / bytes_a_line)
     }
 
+    /// Returns how many lines there are in all, if they have all been read.
+    pub(crate) fn all_lines(&self) -> Option<u64> {
+        self.has_ended.load(Ordering::Acquire).then(|| self.lines.load(Ordering::Relaxed))
+    }
+
     /// Returns why reading ended before the input did.
     pub(crate) fn trouble(&self) -> Option<&io::Error> {
         self.trouble.get()
@@ -86,8 +60,15 @@ impl ReadSoFar {
 
 /// Where lines come from.
 pub(crate) struct Input {
-    source: Box<dyn Read + Send>,
+    source: Source,
     file_bytes: Option<u64>,
+}
+
+enum Source {
+    /// Can be read again.
+    File(File),
+    /// Is gone once it is read.
+    Stream(Box<dyn Read + Send>),
 }
 
 impl Input {
@@ -98,7 +79,7 @@ impl Input {
     pub(crate) fn open(path: Option<&Path>) -> anyhow::Result<Self> {
         let path = match path {
             Some(path) if path != Path::new("-") => path,
-            _ => return Ok(Input { source: Box::new(io::stdin()), file_bytes: None }),
+            _ => return Ok(Input { source: Source::Stream(Box::new(io::stdin())), file_bytes: None }),
         };
         let about = || format!("cannot read the input `{}`", path.display());
         let metadata = fs::metadata(path).with_context(about)?;
@@ -106,42 +87,119 @@ impl Input {
             bail!("{}: it is a folder", about());
         }
         let file = File::open(path).with_context(about)?;
-        Ok(Input { source: Box::new(file), file_bytes: metadata.is_file().then_some(metadata.len()) })
+        if !metadata.is_file() {
+            return Ok(Input { source: Source::Stream(Box::new(file)), file_bytes: None });
+        }
+        Ok(Input { source: Source::File(file), file_bytes: Some(metadata.len()) })
     }
 
-    /// Starts to read; each line comes `times` times.
+    /// Shows lines to `look` until it has seen enough or there are no more, and returns the input as it was. What comes
+    /// by a pipe is kept in a file without a name, in `folder`.
+    ///
+    /// # Errors
+    /// The input cannot be read, or kept, or `look` fails.
+    pub(crate) fn look_ahead(
+        self,
+        kind: LineKind,
+        folder: &Path,
+        mut look: impl FnMut(&RawLine) -> anyhow::Result<ControlFlow<()>>,
+    ) -> anyhow::Result<Self> {
+        let cannot_read = "cannot read the input";
+        let mut show = |source: &mut dyn Read| {
+            let mut lines = RawLines::new(source, BATCH_BYTES, kind);
+            while let Some(line) = lines.next().context(cannot_read)? {
+                if look(&line)?.is_break() {
+                    break;
+                }
+            }
+            anyhow::Ok(())
+        };
+        let source = match self.source {
+            Source::File(mut file) => {
+                show(&mut file)?;
+                file.rewind().context(cannot_read)?;
+                Source::File(file)
+            }
+            Source::Stream(stream) => {
+                let kept = tempfile::tempfile_in(folder)
+                    .with_context(|| format!("cannot keep input in `{}`", folder.display()))?;
+                let mut keeping = Keeping { stream, kept };
+                show(&mut keeping)?;
+                let Keeping { stream, mut kept } = keeping;
+                kept.rewind().context(cannot_read)?;
+                Source::Stream(Box::new(kept.chain(stream)))
+            }
+        };
+        Ok(Input { source, ..self })
+    }
+
+    /// Starts to read; each line comes once for every call that it makes.
     ///
     /// # Errors
     /// The system gives no thread.
     pub(crate) fn lines(
         self,
         rules: LineRules,
-        times: u64,
+        calls: CallsOfLines,
     ) -> io::Result<(BoxStream<'static, Line>, Arc<ReadSoFar>)> {
         let so_far = Arc::new(ReadSoFar { file_bytes: self.file_bytes, ..ReadSoFar::default() });
         let (batches, received) = mpsc::channel(BATCHES_AHEAD);
-        let source = BufReader::with_capacity(BATCH_BYTES, self.source);
-        let mut reader = LineReader { source, rules, so_far: so_far.clone(), number: 0 };
+        let source: Box<dyn Read + Send> = match self.source {
+            Source::File(file) => Box::new(file),
+            Source::Stream(stream) => stream,
+        };
+        let lines = RawLines::new(source, BATCH_BYTES, rules.kind);
+        let mut reader = LineReader { lines, rules, calls: calls.clone(), so_far: so_far.clone() };
         thread::Builder::new().name("wasmpool-input".to_owned()).spawn(move || reader.send_all(&batches))?;
         let batches = stream::unfold(received, async |mut received| Some((received.recv().await?, received)));
-        let repeated = move |line: Line| stream::iter((0..times).map(move |_| line.clone()));
         let lines = batches.map(stream::iter).flatten();
-        let lines = if times == 1 { lines.boxed() } else { lines.map(repeated).flatten().boxed() };
-        Ok((lines, so_far))
+        if calls.times == 1 {
+            return Ok((lines.boxed(), so_far));
+        }
+        let repeated = move |line: Line| {
+            let indexes = calls.of(line.index / calls.times);
+            stream::iter(indexes.map(move |index| Line { index, ..line.clone() }))
+        };
+        Ok((lines.map(repeated).flatten().boxed(), so_far))
     }
 }
 
-/// Returns the input of `times` calls without arguments.
-pub(crate) fn nothing(times: u64) -> BoxStream<'static, Line> {
-    stream::iter((0..times).map(|_| Line { input: RawInput::Json("{}".to_owned()), raw: Vec::new() })).boxed()
+/// Returns the input of calls without arguments, all of one key.
+pub(crate) fn nothing(calls: &CallsOfLines, key: Option<Key>) -> BoxStream<'static, Line> {
+    let nothing = move |index| Line { index, input: RawInput::Json("{}".to_owned()), raw: Vec::new(), key };
+    stream::iter(calls.of(0).map(nothing)).boxed()
+}
+
+/// Returns how many lines of a file make calls; `None` if it is no file that can be read again.
+pub(crate) fn count_lines(path: &Path, kind: LineKind) -> Option<u64> {
+    let file = File::open(path).ok().filter(|file| file.metadata().is_ok_and(|about| about.is_file()))?;
+    let mut lines = RawLines::new(file, BATCH_BYTES, kind);
+    let mut count = 0;
+    while lines.next().ok()?.is_some() {
+        count += 1;
+    }
+    Some(count)
+}
+
+/// Keeps what is read of a stream.
+struct Keeping {
+    stream: Box<dyn Read + Send>,
+    kept: File,
+}
+
+impl Read for Keeping {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.stream.read(buffer)?;
+        self.kept.write_all(&buffer[..read])?;
+        Ok(read)
+    }
 }
 
 struct LineReader<R> {
-    source: BufReader<R>,
+    lines: RawLines<R>,
     rules: LineRules,
+    calls: CallsOfLines,
     so_far: Arc<ReadSoFar>,
-    /// Of the last line, counted from 1, blank ones included.
-    number: u64,
 }
 
 impl<R: Read> LineReader<R> {
@@ -165,199 +223,78 @@ impl<R: Read> LineReader<R> {
         self.so_far.has_ended.store(true, Ordering::Release);
     }
 
-    /// Waits for a line, and takes with it those that are there already. Empty at the end.
+    /// Waits for a line that makes calls, and takes with it those that are there already. Empty at the end.
     fn next_batch(&mut self) -> io::Result<Vec<Line>> {
         let (mut batch, mut bytes) = (Vec::new(), 0);
         loop {
-            let Some(raw) = self.next_raw()? else { return Ok(batch) };
+            let Some(raw) = self.lines.next()? else { return Ok(batch) };
+            self.so_far.lines.fetch_add(1, Ordering::Relaxed);
+            self.so_far.bytes.store(raw.end, Ordering::Relaxed);
             bytes += raw.bytes.len();
-            if let Some(line) = self.judge(raw) {
+            if let Some(first) = self.calls.of(raw.place).next() {
+                let line = raw.judge(first, &self.rules);
                 bytes += if let RawInput::Bytes(contents) = &line.input { contents.len() } else { 0 };
-                self.so_far.lines.fetch_add(1, Ordering::Relaxed);
                 batch.push(line);
             }
-            let more_is_there = self.source.buffer().contains(&b'\n');
-            if !batch.is_empty() && (bytes >= BATCH_BYTES || !more_is_there) {
+            if !batch.is_empty() && (bytes >= BATCH_BYTES || !self.lines.has_more_at_once()) {
                 return Ok(batch);
             }
         }
     }
-
-    fn next_raw(&mut self) -> io::Result<Option<RawLine>> {
-        let mut bytes = Vec::new();
-        let most = LONGEST_LINE_BYTES as u64 + 1;
-        let mut read = self.source.by_ref().take(most).read_until(b'\n', &mut bytes)? as u64;
-        if read == 0 {
-            return Ok(None);
-        }
-        let is_too_long = read == most && !bytes.ends_with(b"\n");
-        if is_too_long {
-            read += self.source.skip_until(b'\n')? as u64;
-            bytes = Vec::new();
-        }
-        self.so_far.bytes.fetch_add(read, Ordering::Relaxed);
-        self.number += 1;
-        Ok(Some(RawLine { bytes, is_too_long }))
-    }
-
-    /// Returns the input that a line is, if it is one.
-    fn judge(&self, line: RawLine) -> Option<Line> {
-        let raw = if self.rules.keep_raw { line.bytes.clone() } else { Vec::new() };
-        let number = self.number;
-        if line.is_too_long {
-            let reason = format!("line {number} is longer than {} MiB", LONGEST_LINE_BYTES >> 20);
-            return Some(Line { input: RawInput::Unreadable(reason), raw });
-        }
-        let input = match String::from_utf8(without_end(line.bytes)) {
-            Ok(text) if text.trim().is_empty() && self.rules.kind != LineKind::Text => return None,
-            Ok(text) => self.input_of(text),
-            Err(error) => {
-                RawInput::Unreadable(format!("line {number} is not UTF-8 text: {}", error.utf8_error()))
-            }
-        };
-        Some(Line { input, raw })
-    }
-
-    fn input_of(&self, text: String) -> RawInput {
-        match self.rules.kind {
-            LineKind::Text => RawInput::Text(text),
-            LineKind::FileName => match File::open(&text).and_then(contents) {
-                Ok(bytes) => RawInput::Bytes(bytes),
-                Err(error) => RawInput::Unreadable(format!("cannot read `{text}`: {error}")),
-            },
-            LineKind::Json if self.rules.hint_at_texts => match serde_json::from_str::<IgnoredAny>(&text) {
-                Ok(_) => RawInput::Json(text),
-                Err(error) => RawInput::Unreadable(format!("the line is not JSON: {error}; {HINT_AT_TEXTS}")),
-            },
-            LineKind::Json => RawInput::Json(text),
-        }
-    }
-}
-
-/// Reads all of what is one argument.
-///
-/// # Errors
-/// It cannot be read, or is larger than an argument may be.
-pub(crate) fn contents(source: impl Read) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    source.take(LONGEST_LINE_BYTES as u64 + 1).read_to_end(&mut bytes)?;
-    if bytes.len() > LONGEST_LINE_BYTES {
-        return Err(io::Error::other(format!("it is larger than {} MiB", LONGEST_LINE_BYTES >> 20)));
-    }
-    Ok(bytes)
-}
-
-struct RawLine {
-    /// With the line end.
-    bytes: Vec<u8>,
-    is_too_long: bool,
-}
-
-/// Cuts off `\n` or `\r\n`, which the last line need not have.
-fn without_end(mut line: Vec<u8>) -> Vec<u8> {
-    if line.ends_with(b"\n") {
-        line.pop();
-        if line.ends_with(b"\r") {
-            line.pop();
-        }
-    }
-    line
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::{BufReader, Read};
+    use std::ops::ControlFlow;
     use std::sync::Arc;
 
+    use futures::StreamExt;
     use wasmpool::RawInput;
 
-    use super::{BATCH_BYTES, LONGEST_LINE_BYTES, Line, LineKind, LineReader, LineRules, ReadSoFar};
+    use super::{Input, Source};
+    use crate::journal::recorded::Recorded;
+    use crate::lines::{CallsOfLines, LineKind, LineRules};
 
-    const JSON: LineRules = LineRules { kind: LineKind::Json, hint_at_texts: false, keep_raw: false };
-    const TEXTS: LineRules = LineRules { kind: LineKind::Text, ..JSON };
+    const RULES: LineRules =
+        LineRules { kind: LineKind::Text, hint_at_texts: false, keep_raw: false, keys: None };
 
-    fn read_all(rules: LineRules, source: impl Read) -> (Vec<Line>, u64) {
-        let so_far = Arc::new(ReadSoFar::default());
-        let source = BufReader::with_capacity(BATCH_BYTES, source);
-        let mut reader = LineReader { source, rules, so_far: so_far.clone(), number: 0 };
-        let mut lines = Vec::new();
-        loop {
-            let batch = reader.next_batch().expect("memory can be read");
-            if batch.is_empty() {
-                return (lines, reader.number);
-            }
-            lines.extend(batch);
-        }
+    fn calls(input: Input, times: u64, recorded: &[u64]) -> Vec<(u64, RawInput)> {
+        let recorded = Arc::new(Recorded::new(recorded.iter().copied()));
+        let (lines, _) = input.lines(RULES, CallsOfLines { times, recorded }).expect("a thread");
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        runtime.block_on(lines.map(|line| (line.index, line.input)).collect())
     }
 
-    fn texts(rules: LineRules, source: &[u8]) -> Vec<Result<String, String>> {
-        read_all(rules, source).0.into_iter().map(|line| text_of(line.input)).collect()
+    fn stream(text: &'static str) -> Input {
+        Input { source: Source::Stream(Box::new(text.as_bytes())), file_bytes: None }
     }
 
-    /// The text of an input, or why there is none.
-    fn text_of(input: RawInput) -> Result<String, String> {
-        match input {
-            RawInput::Json(text) | RawInput::Text(text) => Ok(text),
-            RawInput::Bytes(bytes) => Ok(String::from_utf8(bytes).expect("a text file")),
-            RawInput::Unreadable(reason) => Err(reason),
-        }
-    }
-
-    fn good(texts: &[&str]) -> Vec<Result<String, String>> {
-        texts.iter().map(|text| Ok(text.to_string())).collect()
+    fn text(text: &str) -> RawInput {
+        RawInput::Text(text.to_owned())
     }
 
     #[test]
-    fn lines_end_in_either_way_and_the_last_need_not_end() {
-        assert_eq!(texts(JSON, b"1\n2\r\n3"), good(&["1", "2", "3"]));
-        assert_eq!(texts(JSON, b""), good(&[]));
-        assert_eq!(texts(TEXTS, b"a\rb\n"), good(&["a\rb"]));
+    fn lines_come_with_the_indexes_of_calls_that_are_not_recorded() {
+        let input = || stream("a\nb\nc\n");
+        assert_eq!(calls(input(), 1, &[]), [(0, text("a")), (1, text("b")), (2, text("c"))]);
+        assert_eq!(calls(input(), 1, &[0, 2]), [(1, text("b"))]);
+        assert_eq!(calls(input(), 2, &[0, 1, 3]), [(2, text("b")), (4, text("c")), (5, text("c"))]);
     }
 
     #[test]
-    fn blank_lines_are_no_json_but_texts() {
-        assert_eq!(texts(JSON, b"\n1\n \t\r\n\n2\n"), good(&["1", "2"]));
-        assert_eq!(texts(TEXTS, b"\na\n\n"), good(&["", "a", ""]));
-    }
-
-    #[test]
-    fn a_line_that_is_no_text_is_told_with_its_number() {
-        let lines = texts(JSON, b"\n1\n\xff\n2\n");
-        let problem = "line 3 is not UTF-8 text: invalid utf-8 sequence of 1 bytes from index 0";
-        assert_eq!(lines, [Ok("1".to_owned()), Err(problem.to_owned()), Ok("2".to_owned())]);
-    }
-
-    #[test]
-    fn a_line_that_would_do_as_a_text_is_answered_with_a_hint() {
-        let lines = texts(LineRules { hint_at_texts: true, ..JSON }, b"\"a\"\nb\n");
-        assert_eq!(lines[0], Ok("\"a\"".to_owned()));
-        assert!(lines[1].as_ref().is_err_and(|problem| problem.ends_with("; did you mean --lines?")));
-    }
-
-    #[test]
-    fn raw_bytes_are_kept_when_they_are_wanted() {
-        let (lines, _) = read_all(LineRules { keep_raw: true, ..JSON }, b" 1\r\n\n\xff".as_slice());
-        let raw: Vec<_> = lines.iter().map(|line| line.raw.as_slice()).collect();
-        assert_eq!(raw, [b" 1\r\n".as_slice(), b"\xff"]);
-    }
-
-    #[test]
-    fn a_line_without_end_is_not_kept_in_memory() {
-        let endless = std::io::repeat(b'x').take(LONGEST_LINE_BYTES as u64 + 10).chain(b"\nnext".as_slice());
-        let (lines, count) = read_all(TEXTS, endless);
-        assert_eq!(lines[0].input, RawInput::Unreadable("line 1 is longer than 64 MiB".to_owned()));
-        assert_eq!((&lines[1].input, count), (&RawInput::Text("next".to_owned()), 2));
-    }
-
-    #[test]
-    fn a_file_is_read_by_its_name_and_a_missing_one_is_named() {
+    fn what_was_looked_at_is_read_again_from_files_and_pipes() {
         let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("a.txt");
-        std::fs::write(&file, "contents\n").expect("a file");
-        let names = format!("{}\n\nmissing.txt\n", file.display());
-        let lines = texts(LineRules { kind: LineKind::FileName, ..JSON }, names.as_bytes());
-        assert_eq!(lines[0], Ok("contents\n".to_owned()));
-        assert!(lines[1].as_ref().is_err_and(|reason| reason.starts_with("cannot read `missing.txt`: ")));
-        assert_eq!(lines.len(), 2);
+        let path = folder.path().join("lines");
+        std::fs::write(&path, "a\nb\nc\n").expect("a file");
+        for input in [Input::open(Some(&path)).expect("it is there"), stream("a\nb\nc\n")] {
+            let mut seen = Vec::new();
+            let input = input.look_ahead(LineKind::Text, folder.path(), |line| {
+                seen.push(line.without_end().to_owned());
+                Ok(if seen.len() == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+            });
+            assert_eq!(seen, [b"a", b"b"]);
+            assert_eq!(calls(input.expect("it can be read"), 1, &[0]), [(1, text("b")), (2, text("c"))]);
+        }
+        assert_eq!(std::fs::read_dir(&folder).expect("a folder").count(), 1);
     }
 }

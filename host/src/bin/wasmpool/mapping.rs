@@ -13,9 +13,11 @@ use tokio::time::{Interval, MissedTickBehavior, sleep_until};
 use wasmpool::{Failure, Outcome, Pool, Reports};
 
 use crate::args::{MaxFail, Then};
-use crate::exit::{Exit, StopSignal};
+use crate::exit::StopSignal;
 use crate::feeding::Feeders;
-use crate::inputs::{HINT_AT_TEXTS, ReadSoFar};
+use crate::inputs::ReadSoFar;
+use crate::lines::HINT_AT_TEXTS;
+use crate::mapped::Mapped;
 use crate::plan::abort;
 use crate::report::Report;
 use crate::report::output::Output;
@@ -23,6 +25,7 @@ use crate::report::progress::Progress;
 use crate::report::sentence::what_happened;
 use crate::report::summary::Tally;
 use crate::report::writer::WriterEnd;
+use crate::resume::Past;
 use crate::signals::Signals;
 use crate::talk::Talk;
 
@@ -43,6 +46,8 @@ pub(crate) struct Intake {
     pub(crate) feeders: Feeders,
     /// How many calls a line makes, or how many there are without lines.
     pub(crate) times: u64,
+    /// What earlier runs have done.
+    pub(crate) past: Past,
 }
 
 impl Intake {
@@ -53,10 +58,16 @@ impl Intake {
     }
 
     fn expected_calls(&self) -> Option<u64> {
-        match &self.so_far {
-            Some(so_far) => so_far.estimated_lines().map(|lines| lines.saturating_mul(self.times)),
-            None => Some(self.times),
-        }
+        let all = match &self.so_far {
+            Some(so_far) => so_far.estimated_lines()?.saturating_mul(self.times),
+            None => self.times,
+        };
+        Some(all.saturating_sub(self.past.recorded.len()))
+    }
+
+    /// Returns the index of a call by its place among those of this run.
+    fn index_of(&self, place: usize) -> usize {
+        usize::try_from(self.past.recorded.index_of(place as u64)).unwrap_or(usize::MAX)
     }
 }
 
@@ -116,16 +127,16 @@ impl Mapping {
             pool,
             reports,
             is_over: false,
-            intake,
             output,
             max_fail,
             signals,
             stopped_by: None,
             last_words: None,
-            tally: Tally::default(),
+            tally: Tally::after(intake.past.clone()),
             progress,
             pace,
             look,
+            intake,
             talk,
             has_hinted: false,
             started: Instant::now(),
@@ -137,7 +148,8 @@ impl Mapping {
         let mut unkept = None;
         while !(self.is_over && self.output.is_empty()) {
             match self.next_step().await {
-                Step::Report(report) => {
+                Step::Report(mut report) => {
+                    report.index = self.intake.index_of(report.index);
                     if let Err(error) = self.take(&report).await {
                         unkept = Some(anyhow!(error).context("cannot write the failed input"));
                         break;
@@ -264,8 +276,9 @@ impl Mapping {
         };
         progress.end();
         let elapsed = self.started.elapsed();
+        let stats = self.pool.stats();
         let Intake { so_far, feeders, .. } = self.intake;
-        Mapped { tally, elapsed, output, stopped_by, so_far, feeders }
+        Mapped { tally, stats, elapsed, output, stopped_by, so_far, feeders }
     }
 }
 
@@ -273,38 +286,5 @@ async fn out_of_time(deadline: Option<tokio::time::Instant>) {
     match deadline {
         Some(deadline) => sleep_until(deadline).await,
         None => std::future::pending().await,
-    }
-}
-
-/// How it all ended.
-pub(crate) struct Mapped {
-    tally: Tally,
-    elapsed: Duration,
-    output: WriterEnd,
-    stopped_by: Option<StopSignal>,
-    so_far: Option<Arc<ReadSoFar>>,
-    feeders: Feeders,
-}
-
-impl Mapped {
-    /// Says the last words, of which the summary is the very last.
-    pub(crate) fn tell(&self, talk: &Talk) -> Exit {
-        let mut could_not_go_on = false;
-        if let WriterEnd::Failed(error) = &self.output {
-            talk.complain(error);
-            could_not_go_on = true;
-        }
-        if let Some(error) = self.so_far.as_ref().and_then(|so_far| so_far.trouble()) {
-            talk.say(format!("cannot read the input to its end: {error}"));
-            could_not_go_on = true;
-        }
-        let lacked_items = self.feeders.end(talk);
-        talk.line(self.tally.summary(self.elapsed));
-        match self.stopped_by {
-            _ if could_not_go_on => Exit::CouldNotRun,
-            Some(signal) => Exit::Stopped(signal),
-            None if self.tally.failed() > 0 || lacked_items => Exit::SomeFailed,
-            None => Exit::Done,
-        }
     }
 }

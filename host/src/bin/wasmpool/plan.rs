@@ -9,7 +9,7 @@ use serde_json::Value;
 use wasmpool::{Pool, PoolBuilder, PoolError, TaskInfo, TaskModule, Workers};
 
 use crate::guest_output::{AllShown, Narrator, Style};
-use crate::inputs::{LineKind, contents};
+use crate::lines::{LineKind, contents};
 use crate::pool_args::PoolArgs;
 use crate::talk::Talk;
 

@@ -47,14 +47,14 @@ pub(crate) async fn run(args: RunArgs, talk: &Talk) -> anyhow::Result<Exit> {
             },
         }
     };
-    let lacked_items = feeders.end(talk);
+    feeders.tell_what_is_left(talk);
     // What the call left running is not waited for.
     abort(&pool).await;
     shown.wait().await;
     let exit = tell(&report, task.name(), talk)?;
     Ok(match stopped_by {
         Some(signal) => Exit::Stopped(signal),
-        None if lacked_items => Exit::SomeFailed,
+        None if feeders.had_trouble() => Exit::SomeFailed,
         None => exit,
     })
 }

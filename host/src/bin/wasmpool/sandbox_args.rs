@@ -37,6 +37,17 @@ enum IsolationArg {
 }
 
 impl SandboxArgs {
+    /// Returns the name of the isolation, the pool's default if none was given.
+    pub(crate) fn isolation_name(&self, has_async: bool) -> &'static str {
+        match self.isolation {
+            Some(IsolationArg::Shared) => "shared",
+            Some(IsolationArg::Exclusive) => "exclusive",
+            Some(IsolationArg::Fresh) => "fresh",
+            None if has_async => "shared",
+            None => "exclusive",
+        }
+    }
+
     /// Passes on what was given.
     pub(crate) fn apply(&self, mut builder: PoolBuilder) -> PoolBuilder {
         if let Some(isolation) = self.isolation {

@@ -36,4 +36,12 @@ mod versions {
     pub fn greeting(greeting: &Greeting) -> String {
         greeting.text.clone()
     }
+
+    /// Half of `n`, which must be even.
+    pub fn halve(n: u32) -> Result<u32, Error> {
+        if n % 2 == 1 {
+            bail!("version 1 cannot halve {n}");
+        }
+        Ok(n / 2)
+    }
 }

@@ -41,4 +41,9 @@ mod versions {
         time::sleep(Duration::from_millis(ms.into())).await;
         2
     }
+
+    /// Half of `n`, rounded down.
+    pub fn halve(n: u32) -> Result<u32, Error> {
+        Ok(n / 2)
+    }
 }

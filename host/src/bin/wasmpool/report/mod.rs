@@ -2,7 +2,9 @@
 
 pub(crate) mod record;
 pub(crate) mod sentence;
+pub(crate) mod slowest;
 pub(crate) mod summary;
+pub(crate) mod run_report;
 pub(crate) mod progress;
 pub(crate) mod writer;
 pub(crate) mod output;

@@ -4,18 +4,25 @@
 use std::fs::{self, File};
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
+use tokio::time::{Instant, sleep_until};
 
 use super::Report;
 use super::record::{kind, push_record, push_value};
 use super::writer::{Writer, WriterEnd};
 use crate::args::MapArgs;
-use crate::failed_input::{FailedInput, KeptLines};
+use crate::failed_input::FailedInput;
+use crate::kept_lines::KeptLines;
+use crate::resume::Resumed;
 use crate::talk::Talk;
 
 /// More than this is handed over before another report is taken.
 const LARGE_BYTES: usize = 64 << 10;
+
+/// What was written to a file is safe on disk after this time.
+const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Takes the reports of many calls.
 pub(crate) struct Output {
@@ -23,34 +30,34 @@ pub(crate) struct Output {
     lines: Vec<u8>,
     writes_values: bool,
     failed_input: Option<FailedInput>,
+    kept: KeptLines,
+    /// When something was handed over last, if that may have to be made safe.
+    handed_over: Option<Instant>,
 }
 
 impl Output {
-    /// Opens what the flags name; files are emptied.
+    /// Opens what the flags name; files are emptied, unless they are gone on with.
     ///
     /// # Errors
-    /// A file cannot be written to, or is used twice.
-    pub(crate) fn open(args: &MapArgs, kept: KeptLines, talk: &Talk) -> anyhow::Result<Self> {
-        let output = file_at(args.output.as_deref());
-        let files = [
-            ("--input", file_at(args.input.input.as_deref())),
-            ("--output", output),
-            ("--failed-input", args.failed_input.as_deref()),
-        ];
-        expect_different(&files)?;
-        let writer = match output {
+    /// A file cannot be written to.
+    pub(crate) fn open(
+        args: &MapArgs,
+        mut resumed: Resumed,
+        kept: KeptLines,
+        talk: &Talk,
+    ) -> anyhow::Result<Self> {
+        let writer = match file_at(args.output.as_deref()) {
             None => Writer::start(to_stdout(talk)),
-            Some(path) => {
-                let mut file = create(path)?;
-                Writer::start(move |buffer| file.write_all(buffer))
-            }
+            Some(path) => to_file(resumed.output_file(path)?).and_then(Writer::start),
         };
-        let failed_input = args.failed_input.as_deref().map(create).transpose()?;
+        let failed_input = args.failed_input.as_deref().map(|path| resumed.failed_input(path)).transpose()?;
         Ok(Output {
             writer: writer.context("cannot start to write")?,
             lines: Vec::new(),
             writes_values: args.values,
-            failed_input: failed_input.map(|file| FailedInput::new(kept, file)),
+            failed_input,
+            kept,
+            handed_over: None,
         })
     }
 
@@ -59,14 +66,15 @@ impl Output {
     /// # Errors
     /// The file of failed lines cannot be written to.
     pub(crate) fn push(&mut self, report: &Report) -> io::Result<()> {
+        let kept = self.kept.take(report.index);
         if self.writes_values {
             push_value(&mut self.lines, report);
         } else {
-            push_record(&mut self.lines, report);
+            push_record(&mut self.lines, report, kept.key);
         }
         match &mut self.failed_input {
-            Some(failed_input) => failed_input.ended(report.index, kind(report).is_some()),
-            None => Ok(()),
+            Some(failed_input) if kind(report).is_some() => failed_input.push(&kept.raw),
+            _ => Ok(()),
         }
     }
 
@@ -85,14 +93,19 @@ impl Output {
         self.lines.len() >= LARGE_BYTES
     }
 
-    /// Waits until what was pushed can be handed over, and does so; `None` once nobody takes it. Waits for that
-    /// alone if there is nothing.
+    /// Waits until what was pushed can be handed over, and does so; `None` once nobody takes it. If there is nothing,
+    /// it waits for that, or until what was handed over is to be made safe.
     pub(crate) async fn hand_over(&mut self) -> Option<()> {
         if self.lines.is_empty() {
-            self.writer.closed().await;
-            return None;
+            tokio::select! {
+                () = self.writer.closed() => return None,
+                () = silence_after(self.handed_over) => {}
+            }
         }
-        self.writer.room().await?.send(std::mem::take(&mut self.lines));
+        let room = self.writer.room().await?;
+        // What comes without a pause is made safe by the writer itself.
+        self.handed_over = if self.lines.is_empty() { None } else { Some(Instant::now()) };
+        room.send(std::mem::take(&mut self.lines));
         Some(())
     }
 
@@ -113,12 +126,29 @@ fn file_at(path: Option<&Path>) -> Option<&Path> {
     path.filter(|path| *path != Path::new("-"))
 }
 
-fn create(path: &Path) -> anyhow::Result<File> {
-    File::create(path).with_context(|| format!("cannot write `{}`", path.display()))
+/// Waits until nothing has been handed over for some time.
+async fn silence_after(handed_over: Option<Instant>) {
+    match handed_over {
+        Some(at) => sleep_until(at + SYNC_INTERVAL).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Makes sure that no file is emptied that is still to be read, or written from two sides.
-fn expect_different(files: &[(&str, Option<&Path>)]) -> anyhow::Result<()> {
+///
+/// # Errors
+/// Two flags name the same file, or stdout.
+pub(crate) fn expect_different_files(args: &MapArgs) -> anyhow::Result<()> {
+    let (output, report) = (file_at(args.output.as_deref()), file_at(args.report.as_deref()));
+    let files = [
+        ("--input", file_at(args.input.input.as_deref())),
+        ("--output", output),
+        ("--failed-input", args.failed_input.as_deref()),
+        ("--report", report),
+    ];
+    if args.report.is_some() && report.is_none() && output.is_none() {
+        bail!("--report: stdout has the records already; name a file, or one for them with --output");
+    }
     let mut seen: Vec<(&str, _)> = Vec::new();
     for (flag, path) in files {
         // A file that is not there yet cannot be met twice, except by the same words.
@@ -133,6 +163,20 @@ fn expect_different(files: &[(&str, Option<&Path>)]) -> anyhow::Result<()> {
         seen.push((flag, place));
     }
     Ok(())
+}
+
+/// Returns what writes to a file, and makes it safe once a second if it has a disk under it.
+fn to_file(mut file: File) -> io::Result<impl FnMut(&[u8]) -> io::Result<()> + Send + 'static> {
+    let has_disk = file.metadata()?.is_file();
+    let mut synced = Instant::now();
+    Ok(move |buffer: &[u8]| {
+        file.write_all(buffer)?;
+        if has_disk && (buffer.is_empty() || synced.elapsed() >= SYNC_INTERVAL) {
+            file.sync_data()?;
+            synced = Instant::now();
+        }
+        Ok(())
+    })
 }
 
 /// Returns what writes to stdout, which may be the terminal that the progress bar is on.

@@ -6,13 +6,15 @@ use serde_json::{Value, json};
 use wasmpool::{FailedAttempt, Failure, Outcome, Stage, TimedOut};
 
 use super::Report;
+use crate::journal::key::Key;
 
 /// The kind of a call that ended with the task's own error.
 const TASK_ERROR: &str = "task-error";
 
-/// Appends the record of a call, with its line end.
-pub(crate) fn push_record(lines: &mut Vec<u8>, report: &Report) {
+/// Appends the record of a call, with its line end, and with its key where the records are a journal.
+pub(crate) fn push_record(lines: &mut Vec<u8>, report: &Report, key: Option<Key>) {
     let index = report.index;
+    let key = key.map(|key| format!(r#","key":"{key}""#)).unwrap_or_default();
     let outcome = match &report.outcome {
         Outcome::Completed(value) => format!(r#""ok":{value}"#),
         Outcome::Returned(value) => format!(r#""error":{}"#, returned(value)),
@@ -21,7 +23,7 @@ pub(crate) fn push_record(lines: &mut Vec<u8>, report: &Report) {
     let (attempts, wait, run) = (report.attempts, milliseconds(report.waiting), milliseconds(report.running));
     let history = if report.history.is_empty() { String::new() } else { history(&report.history) };
     let record = format!(
-        r#"{{"index":{index},{outcome},"attempts":{attempts},"wait_ms":{wait},"run_ms":{run}{history}}}"#
+        r#"{{"index":{index}{key},{outcome},"attempts":{attempts},"wait_ms":{wait},"run_ms":{run}{history}}}"#
     );
     lines.extend_from_slice(record.as_bytes());
     lines.push(b'\n');

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use super::Report;
 use super::record::kind;
+use super::slowest::{SlowCall, Slowest};
+use crate::resume::Past;
 
 /// What became of calls, counted.
 #[derive(Debug, Default)]
@@ -14,9 +16,17 @@ pub(crate) struct Tally {
     done: u64,
     failed: BTreeMap<&'static str, u64>,
     retried: u64,
+    slowest: Slowest,
+    /// What is not of this run.
+    past: Past,
 }
 
 impl Tally {
+    /// Begins to count, after earlier runs.
+    pub(crate) fn after(past: Past) -> Self {
+        Tally { past, ..Tally::default() }
+    }
+
     /// Counts a call.
     pub(crate) fn count(&mut self, report: &Report) {
         match kind(report) {
@@ -26,21 +36,47 @@ impl Tally {
         if report.attempts.saturating_add(report.interruptions) > 1 {
             self.retried += 1;
         }
+        self.slowest.count(report);
     }
 
-    /// Returns how many calls have ended.
-    pub(crate) fn ended(&self) -> u64 {
-        self.done + self.failed()
+    /// Returns how many calls have ended, now or before.
+    pub(crate) fn calls(&self) -> u64 {
+        self.done + self.failed() + self.past.recorded.len()
     }
 
-    /// Returns how many of them have no result.
+    /// Returns how many calls of this run have a result.
+    pub(crate) fn done(&self) -> u64 {
+        self.done
+    }
+
+    /// Returns how many calls of this run have none.
     pub(crate) fn failed(&self) -> u64 {
         self.failed.values().sum()
     }
 
+    /// Returns how many calls of this run failed, by kind.
+    pub(crate) fn failures(&self) -> &BTreeMap<&'static str, u64> {
+        &self.failed
+    }
+
+    /// Returns how many calls of this run were run more than once.
+    pub(crate) fn retried(&self) -> u64 {
+        self.retried
+    }
+
+    /// Returns the calls of this run that ran longest.
+    pub(crate) fn slowest(&self) -> &[SlowCall] {
+        self.slowest.calls()
+    }
+
+    /// Returns what earlier runs have done.
+    pub(crate) fn past(&self) -> &Past {
+        &self.past
+    }
+
     /// Returns the summary line.
     pub(crate) fn summary(&self, elapsed: Duration) -> String {
-        let mut line = format!("{} calls: {} done", self.ended(), self.done);
+        let mut line = format!("{} calls: {} done", self.calls(), self.done);
         if self.failed() > 0 {
             let mut kinds: Vec<_> = self.failed.iter().collect();
             kinds.sort_by_key(|(_, count)| Reverse(**count));
@@ -49,6 +85,13 @@ impl Tally {
         }
         if self.retried > 0 {
             line += &format!(", {} retried", self.retried);
+        }
+        let before = self.past.recorded.len();
+        if before > 0 {
+            line += &format!("; {before} before");
+        }
+        if self.past.failed > 0 {
+            line += &format!(" ({} failed)", self.past.failed);
         }
         format!("{line}; {:.1} s", elapsed.as_secs_f64())
     }
@@ -59,6 +102,8 @@ mod tests {
     use std::time::Duration;
 
     use super::Tally;
+    use crate::journal::recorded::Recorded;
+    use crate::resume::Past;
 
     #[test]
     fn the_summary_says_only_what_there_is_to_say() {
@@ -70,5 +115,16 @@ mod tests {
         let line = "1000 calls: 997 done, 3 failed (2 task-error, 1 timed-out), 14 retried; 12.3 s";
         assert_eq!(tally.summary(elapsed), line);
         assert_eq!(Tally::default().summary(Duration::ZERO), "0 calls: 0 done; 0.0 s");
+    }
+
+    #[test]
+    fn the_summary_tells_earlier_runs_apart() {
+        let recorded = || Recorded::new(0..3800).into();
+        let tally = Tally { done: 1200, ..Tally::after(Past { recorded: recorded(), failed: 0 }) };
+        assert_eq!(tally.summary(Duration::ZERO), "5000 calls: 1200 done; 3800 before; 0.0 s");
+        let mut tally = Tally::after(Past { recorded: recorded(), failed: 12 });
+        tally.failed.insert("trapped", 1);
+        let line = "3801 calls: 0 done, 1 failed (1 trapped); 3800 before (12 failed); 0.0 s";
+        assert_eq!(tally.summary(Duration::ZERO), line);
     }
 }

@@ -28,7 +28,8 @@ pub(crate) enum WriterEnd {
 }
 
 impl Writer {
-    /// Starts the thread; `write` writes one buffer whole.
+    /// Starts the thread; `write` writes one buffer whole. What comes last is an empty one, and others may come
+    /// before: then all that was written is to be made safe.
     ///
     /// # Errors
     /// The system gives no thread.
@@ -43,6 +44,7 @@ impl Writer {
                     break;
                 }
             }
+            let result = result.and_then(|()| write(&[]));
             // In this order, so that the end is known when the door is found closed.
             let _ = say_end.send(result);
             drop(received);
