@@ -54,7 +54,7 @@ fn a_record_of_a_tasks_own_error_has_its_message_and_its_value() {
     );
     assert_eq!(untimed_lines(&ran), [error]);
     assert_eq!(ran.summary(), "1 calls: 0 done, 1 failed (1 task-error)");
-    let ran = map(&["fail-typed"], "0\n7\n130\n").exits(1);
+    let ran = map(&["fail-typed", "--attempts", "1"], "0\n7\n130\n").exits(1);
     let expected = [
         r#"{"index":0,"error":{"kind":"task-error","message":"\"gone\"","value":"gone"},"attempts":1"#,
         r#"{"index":1,"ok":7,"attempts":1"#,

@@ -247,7 +247,7 @@ fn a_run_that_was_stopped_is_gone_on_with_and_what_was_cancelled_has_failed() {
     stopped.give(lines);
     stopped.hear("c ends");
     stopped.signal("INT");
-    stopped.hear("waiting for 1 calls");
+    stopped.hear("SIGINT: no more input is taken; waiting for ");
     stopped.signal("INT");
     stopped.end().exits(130);
     assert_eq!(place.records()[1]["error"]["kind"], "cancelled");

@@ -112,7 +112,8 @@ fn a_full_disk_is_not() {
 
 #[test]
 fn too_many_failures_take_no_more_input() {
-    let mut running = Running::map(&["fail-typed", "--max-fail", "3", "-w", "1", "-c", "1"]);
+    let mut running =
+        Running::map(&["fail-typed", "--max-fail", "3", "-w", "1", "-c", "1", "--attempts", "1"]);
     running.give("0\n1\n0\n0\n");
     running.hear("3 failed; no more input is taken");
     // The input is still open, and nobody reads it.

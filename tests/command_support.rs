@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -163,8 +163,9 @@ impl Running {
     /// Waits until it says something.
     #[track_caller]
     pub(crate) fn hear(&mut self, text: &str) {
+        let until = Instant::now() + BOUND;
         loop {
-            match self.stderr.recv_timeout(BOUND) {
+            match self.stderr.recv_timeout(until.saturating_duration_since(Instant::now())) {
                 Ok(line) => {
                     self.heard.push_str(&line);
                     if line.contains(text) {

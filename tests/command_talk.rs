@@ -52,7 +52,7 @@ fn of_calls_that_succeed_no_output_is_kept_where_only_failures_matter() {
 
 #[test]
 fn the_summary_is_the_last_line_and_names_every_kind() {
-    let ran = map(&["fail-typed"], "0\nx\n5\n0\n").exits(1);
+    let ran = map(&["fail-typed", "--attempts", "1"], "0\nx\n5\n0\n").exits(1);
     assert_eq!(ran.summary(), "4 calls: 1 done, 3 failed (2 task-error, 1 bad-input)");
     let last = ran.stderr.lines().next_back().expect("a summary");
     let (_, time) = last.rsplit_once("; ").expect("a time");

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use indicatif::ProgressBar;
 
-use crate::command_support::{end_of, wasmpool};
+use crate::command_support::{Running, end_of, wasmpool};
 use crate::guests::{component, module};
 use crate::http_server::Server;
 use crate::support::bounded;
@@ -137,4 +137,19 @@ fn on_a_terminal_the_bar_ends_at_the_last_call_and_elsewhere_there_are_no_escape
     let mut plain = wasmpool(["map"]);
     let ran = end_of(plain.arg(delays).args(["worker", "--times", "1000", "-c", "500", "--values"])).exits(0);
     assert!(!ran.stderr.contains('\u{1b}') && !ran.stderr.contains('\r'), "{}", ran.stderr);
+}
+
+#[test]
+fn a_status_is_printed_on_request_and_a_hint_when_all_slots_wait() {
+    let mut running =
+        Running::start_with("map", &component(DELAYS), &["nap", "-w", "1", "-c", "4", "--progress", "none"]);
+    running.give(&"3600000\n".repeat(400));
+    running.hear("all 4 slots wait while there is more input: -c 32 starts more at once");
+    running.signal("USR1");
+    running.hear("0 calls ended, 4 running, ");
+    running.hear("  #");
+    running.signal("INT");
+    running.hear("SIGINT: ");
+    running.signal("INT");
+    assert_eq!(running.end().code, Some(130));
 }

@@ -147,9 +147,10 @@ impl PoolBuilder {
             tally: shop.tally.clone(),
             watchdog: Watchdog::new(),
             queues: shared.queues,
+            slots: staffing.most.saturating_mul(concurrency),
         });
         let watched = Arc::downgrade(&scheduler);
-        let stall = StallWatch::over(staffing.most.saturating_mul(concurrency));
+        let stall = StallWatch::default();
         shop.engine.at_every_tick(move || {
             if let Some(scheduler) = watched.upgrade() {
                 scheduler.watchdog.look_around();

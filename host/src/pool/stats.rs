@@ -24,6 +24,8 @@ use crate::tally::times::TimeSummary;
 pub struct Stats {
     /// Worker threads that live.
     pub workers: usize,
+    /// How many calls can run at once: the concurrency of as many workers as there may be.
+    pub slots: usize,
     /// Sandboxes that are being opened.
     pub sandboxes_opening: usize,
     /// Sandboxes that take calls.
@@ -68,6 +70,7 @@ impl Stats {
         let (calls, sandboxes) = (tally.calls(), tally.sandboxes());
         Stats {
             workers: tally.workers(),
+            slots: scheduler.slots,
             sandboxes_opening: sandboxes.opening,
             sandboxes_serving: sandboxes.serving,
             sandboxes_retiring: sandboxes.retiring,

@@ -32,6 +32,8 @@ pub(crate) struct Scheduler {
     pub(crate) tally: Arc<Tally>,
     pub(crate) watchdog: Watchdog<Call>,
     pub(crate) queues: Arc<Queues>,
+    /// How many calls can run at once.
+    pub(crate) slots: usize,
 }
 
 /// What holds for a call from its submission to its end.
@@ -197,6 +199,7 @@ impl Call {
         // No worker gets at the call before this lock is free, so what is noted and told here comes first.
         if let Err(job) = self.scheduler.queue.push_front(self.next_job(number, company)) {
             // The pool ends, and that is what ended the attempt: nobody else's doing, and not to be counted as such.
+            progress.attempts += u32::from(attempt.is_some());
             self.settle(progress, attempt, SettledEnd::Failed(Failure::Cancelled));
             self.scheduler.queues.attempt_ended(self.attempt(lost), false);
             // The job's reply comes back to this call, which must not be locked then.

@@ -14,31 +14,26 @@ const STALL_AFTER: Duration = Duration::from_secs(5);
 const TICKS_BETWEEN_LOOKS: u32 = 50;
 
 /// Looks for standstills of one pool.
+#[derive(Default)]
 pub(crate) struct StallWatch {
-    slots: usize,
     ticks: AtomicU32,
 }
 
 impl StallWatch {
-    /// Watches a pool that can run so many calls at once.
-    pub(crate) fn over(slots: usize) -> Self {
-        StallWatch { slots, ticks: AtomicU32::new(0) }
-    }
-
     /// Notes a tick of the pool's clock, and ends calls that would wait for ever.
     pub(crate) fn look(&self, scheduler: &Scheduler) {
         if !self.ticks.fetch_add(1, Ordering::Relaxed).is_multiple_of(TICKS_BETWEEN_LOOKS) {
             return;
         }
         let stuck = scheduler.queues.stuck(STALL_AFTER);
-        if stuck.len() < self.slots {
+        if stuck.len() < scheduler.slots {
             return;
         }
         for (owner, queue) in stuck {
             owner.witness.stalled(format!(
                 "a standstill: all {} slots of the pool wait on queues, this one on `{queue}`, and nobody outside has a \
                  handle of these; close the queue, or have more calls run at once (-c, -w)",
-                self.slots
+                scheduler.slots
             ));
         }
     }

@@ -65,7 +65,7 @@ pub(crate) struct RunArgs {
     "  seq 10 | wasmpool map delays.wasm nap\n",
     "  ls *.md | wasmpool map markdown.wasm to-html --files --values\n",
     "  wasmpool map delays.wasm worker --times 1000 -c 500 --values > out.txt\n\n",
-    "Ctrl-C and SIGTERM take no more input and wait for what runs; a second one stops that too. A closed pipe \
+    "Ctrl-C and SIGTERM take no more input and wait for what runs; a second one stops that too. SIGUSR1 says how things are. A closed pipe \
      behind it (head) is a normal end.\n\n",
     "After that, or after a crash, the same command line with --resume runs what is missing in the file of --output; \
      a line of input that has changed since is an error. In input order a call that takes long holds up the records of \

@@ -10,7 +10,7 @@ use std::thread;
 use anyhow::{Context, bail};
 use serde_json::Value;
 use tokio::runtime::Handle;
-use wasmpool::{Pool, Queue, QueueError};
+use wasmpool::{Pool, Queue, QueueError, QueueStats};
 
 use crate::queue_args::QueueFlag;
 use crate::talk::Talk;
@@ -81,13 +81,15 @@ impl Feeders {
         self.queues.iter().for_each(Queue::close);
     }
 
+    /// Returns what each queue is doing.
+    pub(crate) fn stats(&self) -> impl Iterator<Item = (&str, QueueStats)> {
+        self.queues.iter().map(|queue| (queue.name(), queue.stats()))
+    }
+
     /// Says what was left in queues.
     pub(crate) fn tell_what_is_left(&self, talk: &Talk) {
-        for queue in &self.queues {
-            let left = queue.stats().items;
-            if left > 0 {
-                talk.say(format!("{left} items were left in the queue `{}`", queue.name()));
-            }
+        for (name, stats) in self.stats().filter(|(_, stats)| stats.items > 0) {
+            talk.say(format!("{} items were left in the queue `{name}`", stats.items));
         }
     }
 

@@ -10,6 +10,7 @@ use wasmpool::{CallId, Event};
 
 use crate::journal::recorded::Recorded;
 use crate::pool_args::GuestOutput;
+use crate::report::in_flight::InFlight;
 use crate::talk::Talk;
 
 /// Lines of unfinished calls are held back up to this much; after that they are dropped.
@@ -51,6 +52,7 @@ pub(crate) struct Narrator {
     style: Style,
     shown: GuestOutput,
     verbosity: u8,
+    in_flight: InFlight,
     /// The lines of calls that have not ended, where only failed ones are shown.
     held: HashMap<CallId, Vec<String>>,
     held_bytes: usize,
@@ -82,6 +84,7 @@ impl Narrator {
             style,
             shown,
             verbosity,
+            in_flight: InFlight::default(),
             held: HashMap::new(),
             held_bytes: 0,
             slow_told: 0,
@@ -91,8 +94,14 @@ impl Narrator {
         (narrator, AllShown(all_shown))
     }
 
+    /// Returns the attempts that run, as they are whenever one looks.
+    pub(crate) fn in_flight(&self) -> InFlight {
+        self.in_flight.clone()
+    }
+
     /// Shows one event, if it is wanted.
     pub(crate) fn hear(&mut self, event: Event) {
+        self.in_flight.hear(&event);
         if let Some(line) = self.told(&event) {
             self.talk.say(line);
         }

@@ -31,6 +31,7 @@ mod kept_lines;
 mod resume;
 mod report;
 mod mapped;
+mod watching;
 mod mapping;
 mod run;
 mod map;

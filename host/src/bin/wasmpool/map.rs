@@ -27,6 +27,7 @@ use crate::report::run_report::Setup;
 use crate::resume::{Past, Resumed};
 use crate::signals::Signals;
 use crate::talk::Talk;
+use crate::watching::Watcher;
 
 /// Calls the task for each line.
 ///
@@ -47,6 +48,7 @@ pub(crate) async fn map(args: MapArgs, talk: &Talk) -> anyhow::Result<Exit> {
     let progress = Progress::start(if is_typed { ProgressMode::None } else { args.progress });
     let talk = Talk::around(progress.bar());
     let plan = PoolPlan::new(&module, &args.pool, None, Style::ByCall(past.recorded.clone()), &talk)?;
+    let in_flight = plan.in_flight.clone();
     let mut signals = Signals::listen().context("cannot listen to signals")?;
     let (pool, shown) = tokio::select! {
         opened = plan.open() => opened?,
@@ -60,7 +62,8 @@ pub(crate) async fn map(args: MapArgs, talk: &Talk) -> anyhow::Result<Exit> {
     }
     let feeders = Feeders::start(sources, &pool, &talk)?;
     let (reports, intake) = begin(&args, task, input, past, (&pool, feeders), kept)?;
-    let view = (progress, talk.clone());
+    let watcher = Watcher::new(pool.clone(), in_flight, intake.past.recorded.clone());
+    let view = (progress, watcher, talk.clone());
     let mapping = Mapping::new(pool.clone(), reports, intake, output, args.max_fail, signals, view);
     let mapped = mapping.run().await;
     abort(&pool).await;

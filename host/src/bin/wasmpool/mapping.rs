@@ -28,6 +28,7 @@ use crate::report::writer::WriterEnd;
 use crate::resume::Past;
 use crate::signals::Signals;
 use crate::talk::Talk;
+use crate::watching::{Counts, Watcher};
 
 /// So many failures are told one by one where the output tells of none.
 const MOST_FAILURES_TOLD: u64 = 5;
@@ -86,6 +87,7 @@ pub(crate) struct Mapping {
     last_words: Option<tokio::time::Instant>,
     tally: Tally,
     progress: Progress,
+    watcher: Watcher,
     pace: Interval,
     /// When to look for failures whose reports have not come.
     look: Interval,
@@ -101,6 +103,7 @@ enum Step {
     HandedOver,
     NobodyReads,
     Signal(StopSignal),
+    StatusWanted,
     Tick,
     Look,
     OutOfTime,
@@ -115,7 +118,7 @@ impl Mapping {
         output: Output,
         max_fail: Option<MaxFail>,
         signals: Signals,
-        (progress, talk): (Progress, Talk),
+        (progress, watcher, talk): (Progress, Watcher, Talk),
     ) -> Self {
         let mut pace = tokio::time::interval(progress.interval());
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -134,6 +137,7 @@ impl Mapping {
             last_words: None,
             tally: Tally::after(intake.past.clone()),
             progress,
+            watcher,
             pace,
             look,
             intake,
@@ -158,6 +162,7 @@ impl Mapping {
                 Step::AllReported => self.is_over = true,
                 Step::HandedOver => {}
                 Step::Signal(signal) => self.heed(signal).await,
+                Step::StatusWanted => self.tell_status(),
                 Step::Tick => self.show_progress(),
                 Step::Look => self.heed_failures().await,
                 Step::NobodyReads | Step::OutOfTime => break,
@@ -177,7 +182,7 @@ impl Mapping {
         // a signal.
         tokio::select! {
             biased;
-            signal = self.signals.next() => Step::Signal(signal),
+            signal = self.signals.heard() => signal.map_or(Step::StatusWanted, Step::Signal),
             () = out_of_time(last_words) => Step::OutOfTime,
             _ = self.pace.tick() => Step::Tick,
             _ = self.look.tick(), if self.max_fail.is_some() => Step::Look,
@@ -252,17 +257,31 @@ impl Mapping {
     }
 
     fn show_progress(&mut self) {
-        if let Some(line) = self
-            .progress
-            .tick((self.reports.ended() as u64, self.reports.failed() as u64), self.intake.expected_calls())
-        {
+        if let Some(line) = self.progress.tick(&self.watcher.how_far(self.counts())) {
             self.talk.say(line);
         }
+        if self.intake.open.is_some()
+            && let Some(hint) = self.watcher.hint()
+        {
+            self.talk.say(hint);
+        }
+    }
+
+    fn tell_status(&self) {
+        let status = self.watcher.status(self.counts(), &self.intake.feeders, self.started.elapsed());
+        self.talk.say(status);
+    }
+
+    fn counts(&self) -> Counts {
+        let (ended, failed) = (self.reports.ended() as u64, self.reports.failed() as u64);
+        Counts { ended, failed, expected: self.intake.expected_calls() }
     }
 
     /// Waits for the output, and lets go of everything.
     async fn end(self) -> Mapped {
-        let Mapping { reports, output, mut signals, mut stopped_by, last_words, tally, progress, .. } = self;
+        let how_far = self.watcher.how_far(self.counts());
+        let Mapping { reports, output, mut signals, mut stopped_by, last_words, tally, mut progress, .. } =
+            self;
         // Calls that nobody wants to know of any more are withdrawn.
         drop(reports);
         let output = tokio::select! {
@@ -274,7 +293,7 @@ impl Mapping {
                 WriterEnd::ReaderLeft
             }
         };
-        progress.end();
+        progress.end(&how_far);
         let elapsed = self.started.elapsed();
         let stats = self.pool.stats();
         let Intake { so_far, feeders, .. } = self.intake;

@@ -11,6 +11,7 @@ use wasmpool::{Pool, PoolBuilder, PoolError, TaskInfo, TaskModule, Workers};
 use crate::guest_output::{AllShown, Narrator, Style};
 use crate::lines::{LineKind, contents};
 use crate::pool_args::PoolArgs;
+use crate::report::in_flight::InFlight;
 use crate::talk::Talk;
 
 /// Enough that only a flood of guest output is shown with gaps.
@@ -72,6 +73,8 @@ fn arguments(count: usize) -> String {
 pub(crate) struct PoolPlan {
     builder: PoolBuilder,
     all_shown: AllShown,
+    /// The attempts that run.
+    pub(crate) in_flight: InFlight,
 }
 
 impl PoolPlan {
@@ -103,8 +106,9 @@ impl PoolPlan {
             builder = builder.concurrency(concurrency);
         }
         let (mut narrator, all_shown) = Narrator::new(talk, style, args.guest_output, args.verbose);
+        let in_flight = narrator.in_flight();
         let builder = builder.event_backlog(EVENT_BACKLOG).on_event(move |event| narrator.hear(event));
-        Ok(PoolPlan { builder, all_shown })
+        Ok(PoolPlan { builder, all_shown, in_flight })
     }
 
     /// Opens the pool; returns with it who waits for the end of the talk.

@@ -1,5 +1,7 @@
 //! `wasmpool run`: one call, its result on stdout or its failure on stderr.
 
+use std::time::Instant;
+
 use anyhow::{Context, bail};
 use wasmpool::{Failure, Outcome};
 
@@ -35,16 +37,22 @@ pub(crate) async fn run(args: RunArgs, talk: &Talk) -> anyhow::Result<Exit> {
     let report = pool.json_task_of_args(task.name())?.submit(values).report();
     tokio::pin!(report);
     let mut stopped_by = None;
+    let started = Instant::now();
     let report = loop {
         tokio::select! {
             report = &mut report => break report?,
-            signal = signals.next() => match stopped_by.replace(signal) {
-                None => talk.say(format!("{}: waiting for the call to end; once more stops it", signal.name())),
-                Some(first) => {
-                    abort(&pool).await;
-                    return Ok(Exit::Stopped(first));
-                }
-            },
+            heard = signals.heard() => {
+                let Some(signal) = heard else {
+                    talk.say(format!("the call was made {:.1} s ago", started.elapsed().as_secs_f64()));
+                    continue;
+                };
+                let Some(first) = stopped_by.replace(signal) else {
+                    talk.say(format!("{}: waiting for the call to end; once more stops it", signal.name()));
+                    continue;
+                };
+                abort(&pool).await;
+                return Ok(Exit::Stopped(first));
+            }
         }
     };
     feeders.tell_what_is_left(talk);

@@ -6,6 +6,7 @@ pub(crate) mod slowest;
 pub(crate) mod summary;
 pub(crate) mod run_report;
 pub(crate) mod progress;
+pub(crate) mod in_flight;
 pub(crate) mod writer;
 pub(crate) mod output;
 
