@@ -13,6 +13,8 @@ mod ends;
 mod cancel;
 mod deadlines;
 mod limits;
+mod lists;
+mod answer_memory;
 mod init;
 mod openings;
 mod isolation;

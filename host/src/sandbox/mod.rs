@@ -29,6 +29,8 @@ pub(crate) mod http_imports;
 pub(crate) mod imports;
 pub(crate) mod missing;
 pub(crate) mod invoke;
+mod shapes;
+mod bulk;
 pub(crate) mod blame;
 pub(crate) mod forerunner;
 pub(crate) mod blueprint;
