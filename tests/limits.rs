@@ -5,7 +5,7 @@ use wasmpool::{Failure, Limits, Outcome, Oversized, Pool, PoolError, TaskModule}
 
 use crate::command_support::{end_of, map, run, text_of, wasmpool};
 use crate::guests::{component, module};
-use crate::support::{BASICS, bounded, builder, failure_of};
+use crate::support::{BASICS, HOSTILE, bounded, builder, failure_of};
 
 async fn limited(limits: Limits) -> Pool {
     builder(BASICS, 1, 4).await.limits(limits).build().await.expect("opens")
@@ -69,6 +69,36 @@ async fn an_answer_may_be_as_large_as_the_limit_and_no_larger() {
     let failure = failure_of(bounded("bytes", bytes.call(100_000.into())).await);
     assert!(matches!(failure, Failure::TooLarge(_)), "{failure}");
     assert!(bounded("a later one", bytes.call(1.into())).await.is_ok());
+}
+
+#[tokio::test]
+async fn by_json_an_answer_takes_no_more_of_the_host_than_a_multiple_of_the_limit() {
+    let limits = Limits::default().answer_bytes(1 << 20);
+    let pool = builder(HOSTILE, 1, 4).await.limits(limits).build().await.expect("opens");
+    let bools = pool.json_task("answer-bools").expect("a task");
+    assert!(bounded("truths", bools.call(100_000.into())).await.is_ok());
+    let failure = failure_of(bounded("truths", bools.call(200_000.into())).await);
+    assert_eq!(
+        failure.to_string(),
+        "too large: the answer is more than a limit of 1048576 bytes allows; \
+         raise Limits::answer_bytes (--max-answer)"
+    );
+    let records = pool.json_task("answer-records").expect("a task");
+    assert!(bounded("records", records.call(5_000.into())).await.is_ok());
+    let failure = failure_of(bounded("records", records.call(20_000.into())).await);
+    assert!(matches!(failure, Failure::TooLarge(_)), "{failure}");
+    // By static types values take what they take in the guest.
+    let typed = pool.task::<(u32,), Vec<bool>>("answer-bools").expect("a task");
+    assert_eq!(bounded("truths", typed.call((1 << 20,))).await.expect("it fits").len(), 1 << 20);
+}
+
+#[tokio::test]
+async fn a_hundred_thousand_small_records_are_an_ordinary_answer() {
+    let pool = builder(HOSTILE, 1, 1).await.build().await.expect("opens");
+    let records = pool.json_task("answer-records").expect("a task");
+    let answer = bounded("records", records.call(100_000.into())).await.expect("it fits");
+    let last = &answer.as_array().expect("a list")[99_999];
+    assert_eq!(last.to_string(), r#"{"id":99999,"name":"entry 99999","size":7,"note":null,"is-new":true}"#);
 }
 
 #[tokio::test]

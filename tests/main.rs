@@ -15,6 +15,8 @@ mod retries;
 mod queues;
 mod deadlines;
 mod limits;
+mod lists;
+mod answer_memory;
 mod init;
 mod openings;
 mod isolation;

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde_json::{Value, json};
 use wasmpool::{CallError, Limits, Pool, PoolBuilder, TaskModule};
 
@@ -36,6 +37,12 @@ async fn main() {
         ("512 KiB", "recurse", json!([])),
         ("512 KiB", "recurse-with-big-frames", json!([])),
         ("16 MiB", "answer", json!([32])),
+        ("16 MiB", "answer", json!([16])),
+        ("16 MiB", "answer-bools", json!([1_500_000])),
+        ("16 MiB", "answer-bools", json!([16 * MIB])),
+        ("16 MiB", "answer-records", json!([100_000])),
+        ("16 MiB", "answer-records", json!([1_000_000])),
+        ("16 MiB", "take", json!([BASE64_STANDARD.encode(vec![7; 16 * MIB])])),
         ("64 KiB", "flood-stderr", json!([100])),
         ("65,536", "begin-waits", json!([100_000])),
         ("65,536", "open-streams", json!([100_000])),
@@ -62,9 +69,11 @@ async fn attack(
     let pool = built.workers(2).limits(limits.clone()).build().await.expect("both open");
     let attack = pool.json_task_of_args(&format!("attacker/{task}")).expect("a task");
     let add = pool.task::<(i64, i64), i64>("basics/add").expect("a task");
+    let shown = args.to_string();
+    let shown = if shown.len() > 20 { "a large argument" } else { &shown };
+    let args = args.as_array().expect("arguments").clone();
     let idle = reset_peak();
     let start = Instant::now();
-    let args = args.as_array().expect("arguments").clone();
     let attacks = [attack.submit(args.clone()), attack.submit(args)];
     let sums = add.starmap((0..NEIGHBOURS).map(|n| (n, 1))).try_values();
     let ends = async {
@@ -78,7 +87,7 @@ async fn attack(
     let right = sums.map_or(0, |sums| sums.len());
     let peak = peak().saturating_sub(idle) / 1024;
     println!(
-        "| {task} | {limit} | {kind} | {} ms | {peak} MiB | {right} of {NEIGHBOURS} |",
+        "| {task} {shown} | {limit} | {kind} | {} ms | {peak} MiB | {right} of {NEIGHBOURS} |",
         heard.as_millis()
     );
     pool.abort().await;

@@ -187,7 +187,7 @@ impl fmt::Display for TooLarge {
         };
         match self.bytes {
             Some(bytes) => write!(f, "{what} {bytes} bytes, more than {}", self.limit_bytes)?,
-            None => write!(f, "{what} more than {} bytes", self.limit_bytes)?,
+            None => write!(f, "{what} more than a limit of {} bytes allows", self.limit_bytes)?,
         }
         write!(f, "; raise {remedy}")
     }

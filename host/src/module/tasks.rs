@@ -5,12 +5,10 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 use wasmtime::Engine;
+use wasmtime::component::Type;
 use wasmtime::component::types::{Component, ComponentExtern, ComponentFunc, ComponentItem};
-use wasmtime::component::{Type, Val};
 
-use crate::values::{
-    BadValue, arg_from_text, bytes_arg, check_representable, example, short_type_text, value_to_json,
-};
+use crate::values::{Arg, BadValue, arg_from_text, bytes_arg, check_representable, example, short_type_text};
 
 use super::attributes::{RetryAttribute, TaskAttributes, TaskKind, TimeoutAttribute};
 use super::wit::{FunctionText, TypeDefinition};
@@ -120,7 +118,7 @@ impl TaskInfo {
     /// # Errors
     /// What does not fit, and where.
     pub fn arg_from_text(&self, index: usize, text: &str) -> Result<Value, BadValue> {
-        Ok(value_to_json(&self.param(index)?.ty, &self.value_from_text(index, text)?))
+        Ok(self.given_as_text(index, text)?.to_json(&self.param(index)?.ty))
     }
 
     /// Reads one argument from a file's contents: a `list<u8>` takes them as they are, others as
@@ -129,23 +127,24 @@ impl TaskInfo {
     /// # Errors
     /// What does not fit, and where.
     pub fn arg_from_bytes(&self, index: usize, bytes: &[u8]) -> Result<Value, BadValue> {
-        Ok(value_to_json(&self.param(index)?.ty, &self.value_from_bytes(index, bytes)?))
+        Ok(self.given_as_bytes(index, bytes.to_vec())?.to_json(&self.param(index)?.ty))
     }
 
     /// As [`arg_from_text`](Self::arg_from_text), for the machinery.
-    pub(crate) fn value_from_text(&self, index: usize, text: &str) -> Result<Val, BadValue> {
+    pub(crate) fn given_as_text(&self, index: usize, text: &str) -> Result<Arg, BadValue> {
         let param = self.param(index)?;
         arg_from_text(&param.name, &param.ty, text)
     }
 
     /// As [`arg_from_bytes`](Self::arg_from_bytes), for the machinery.
-    pub(crate) fn value_from_bytes(&self, index: usize, bytes: &[u8]) -> Result<Val, BadValue> {
+    pub(crate) fn given_as_bytes(&self, index: usize, bytes: Vec<u8>) -> Result<Arg, BadValue> {
         let param = self.param(index)?;
-        if let Some(value) = bytes_arg(&param.ty, bytes) {
-            return Ok(value);
-        }
-        match std::str::from_utf8(bytes) {
-            Ok(text) => self.value_from_text(index, text),
+        let bytes = match bytes_arg(&param.ty, bytes) {
+            Ok(arg) => return Ok(arg),
+            Err(bytes) => bytes,
+        };
+        match std::str::from_utf8(&bytes) {
+            Ok(text) => self.given_as_text(index, text),
             Err(error) => Err(BadValue::new(format!("not UTF-8 text: {error}")).rooted_at(&param.name)),
         }
     }

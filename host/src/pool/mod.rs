@@ -137,6 +137,10 @@ impl Pool {
     /// Returns a handle of a task by JSON: the input is the value of the only parameter, an array of all,
     /// or an object by parameter names.
     ///
+    /// Lists of bytes and numbers are copied as they lie in the guest's memory where they are what a task is about, as
+    /// in `(list<u8>, u32) -> result<list<u8>, task-error>`. In other signatures, and inside other values, each number
+    /// takes some 40 bytes of the host's memory while the call runs; [`task`](Self::task) does not need that.
+    ///
     /// # Errors
     /// [`PoolError::UnknownTask`], or [`PoolError::NotForJson`] when a type has no JSON (streams, futures,
     /// resources).

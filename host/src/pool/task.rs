@@ -261,7 +261,12 @@ pub(super) fn json_of_args(pool: Pool, target: &Target) -> Result<Task<Vec<Value
 /// Makes a handle whose input is what was read.
 pub(super) fn raw(pool: Pool, target: &Target) -> Result<Task<RawInput, Value, Value>, PoolError> {
     let prepare = target.blueprint.by_raw_input(&target.info)?;
-    Ok(assemble(pool, target, prepare, Weights { input: RawInput::weight, output: json_bytes }))
+    Ok(assemble(
+        pool,
+        target,
+        prepare,
+        Weights { input: RawInput::weight_for(&target.info), output: json_bytes },
+    ))
 }
 
 fn assemble<In, Out, E>(

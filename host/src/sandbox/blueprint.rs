@@ -12,6 +12,7 @@ use crate::event::Teller;
 use crate::grants::Grants;
 use crate::limits::Limits;
 use crate::module::{TaskKind, TaskModule};
+use crate::sandbox::copying::Copying;
 use crate::sandbox::forerunner::{Forerunner, why_not_instantiated};
 use crate::sandbox::gauges::Gauges;
 use crate::sandbox::imports::linker;
@@ -36,6 +37,7 @@ pub(crate) struct Blueprint {
     grants: Grants,
     supply: Supply,
     pub(super) limits: Limits,
+    copying: Copying,
     teller: Teller,
     /// One at a time is looked at without a slot of its own.
     pub(super) probing: Mutex<()>,
@@ -84,6 +86,7 @@ impl Blueprint {
         let exports = exports(&module, &component, &numbers);
         let (alive, ended) = oneshot::channel();
         let (probing, ended) = (Mutex::default(), Mutex::new(Some(ended)));
+        let copying = Copying::of(&limits, &module);
         let blueprint = Blueprint {
             name,
             module,
@@ -94,6 +97,7 @@ impl Blueprint {
             forerunners,
             grants,
             supply,
+            copying,
             limits,
             teller,
             probing,
@@ -176,7 +180,7 @@ impl Blueprint {
     pub(super) async fn instantiate(&self, gauges: Gauges) -> Result<Sandbox, Unopened> {
         let reach = self.supply.reach();
         let wasi = context_with(&self.grants, &reach)?;
-        let state = SandboxState::new(self.teller.clone(), &self.limits, gauges, wasi, reach);
+        let state = SandboxState::new(self.teller.clone(), &self.limits, self.copying, gauges, wasi, reach);
         let mut store = governed(self.pre.engine(), state, &self.limits);
         match self.pre.instantiate_async(&mut store).await {
             Ok(instance) => Ok(Sandbox { store, instance }),

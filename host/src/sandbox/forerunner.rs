@@ -11,14 +11,14 @@ use crate::failure::{Failure, OutOfMemory};
 use crate::module::{TaskInfo, TaskModule};
 use crate::sandbox::blame::failure;
 use crate::sandbox::state::SandboxState;
-use crate::values::value_to_json;
+use crate::values::Arg;
 
 /// A function that runs before all calls, with its arguments.
 #[derive(Clone)]
 pub(crate) struct Forerunner {
     pub(crate) role: Role,
     pub(crate) task: TaskInfo,
-    pub(crate) args: Vec<Val>,
+    pub(crate) args: Vec<Arg>,
 }
 
 /// What a forerunner is for.
@@ -44,7 +44,7 @@ impl Forerunner {
     /// Returns the arguments as one text, the same for the same arguments.
     pub(crate) fn args_text(&self) -> String {
         let types = self.task.param_types();
-        let args = types.iter().zip(&self.args).map(|((_, ty), arg)| value_to_json(ty, arg));
+        let args = types.iter().zip(&self.args).map(|((_, ty), arg)| arg.to_json(ty));
         serde_json::Value::Array(args.collect()).to_string()
     }
 
@@ -63,7 +63,8 @@ impl Forerunner {
         let func: Func =
             instance.get_func(&mut *store, export).ok_or_else(|| format!("{self} is no function"))?;
         let mut results = vec![Val::Bool(false); usize::from(self.task.result_type().is_some())];
-        if let Err(error) = func.call_async(&mut *store, &self.args, &mut results).await {
+        let args: Vec<_> = self.args.iter().map(Arg::to_val).collect();
+        if let Err(error) = func.call_async(&mut *store, &args, &mut results).await {
             return Err(how_it_trapped(store, &self.to_string(), &error));
         }
         match results.first() {

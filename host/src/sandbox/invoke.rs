@@ -7,15 +7,16 @@ use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 use wasmtime::AsContextMut;
 use wasmtime::component::{
-    Accessor, ComponentExportIndex, ComponentNamedList, ComponentType, GuestTaskId, Instance, Lift, Lower,
-    Type, Val,
+    Access, Accessor, ComponentExportIndex, ComponentNamedList, ComponentType, GuestTaskId, Instance, Lift,
+    Lower, Type, Val,
 };
 
-use crate::failure::{Denial, Failure, Oversized, TooLarge};
+use crate::failure::{Denial, Failure};
 use crate::outcome::{Ending, error_text};
+use crate::sandbox::copying::check_answer;
 use crate::sandbox::roster::Resident;
 use crate::sandbox::state::SandboxState;
-use crate::values::{size_of_values, value_to_json};
+use crate::values::{Arg, size_as_json, size_of_values, value_to_json};
 
 /// An argument that a task can be called with by static types: any component type that can be written into a guest, and
 /// a [`Queue`](crate::Queue).
@@ -77,6 +78,11 @@ tuples_of_args! {
     (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10, L 11)
 }
 
+/// A tuple of what is written into a guest.
+pub(crate) trait WireArgs: ComponentNamedList + Lower + Clone + Send + Sync + 'static {}
+
+impl<T: ComponentNamedList + Lower + Clone + Send + Sync + 'static> WireArgs for T {}
+
 /// A component type that can be read out of a guest.
 pub trait TaskValue: Lift + Send + 'static {}
 
@@ -134,7 +140,54 @@ pub(crate) struct Typed<P, R> {
     /// The task's number.
     pub(crate) task: usize,
     pub(crate) params: P,
-    pub(crate) conclude: fn(R) -> Ending,
+    /// Whether its answer becomes JSON.
+    pub(crate) is_by_json: bool,
+    /// Makes the ending of the results and the limit of answers in bytes.
+    pub(crate) conclude: fn(R, usize) -> Ending,
+}
+
+/// As much of a call by static types as depends on the types, which is kept small: there are many of them.
+trait StaticTypes: Send + Sync {
+    fn start<'a>(
+        &self,
+        store: &mut Access<'_, SandboxState>,
+        accessor: &'a Accessor<SandboxState>,
+        inside: Inside<'a>,
+    ) -> wasmtime::Result<Started<'a>>;
+
+    fn is_by_json(&self) -> bool;
+}
+
+/// A call that the engine has taken in.
+struct Started<'a> {
+    task: GuestTaskId,
+    ending: LocalBoxFuture<'a, wasmtime::Result<Ending>>,
+}
+
+impl<P, R> StaticTypes for Typed<P, R>
+where
+    P: WireArgs,
+    R: ComponentNamedList + Lift + 'static,
+{
+    fn start<'a>(
+        &self,
+        store: &mut Access<'_, SandboxState>,
+        accessor: &'a Accessor<SandboxState>,
+        inside: Inside<'a>,
+    ) -> wasmtime::Result<Started<'a>> {
+        let func = inside.instance.get_typed_func::<P, R>(&mut *store, inside.export(self.task)?)?;
+        let call = func.start_call_concurrent(&mut *store, self.params.clone())?;
+        let (task, conclude) = (call.task(), self.conclude);
+        let limit_bytes = store.data_mut().limits.answer_bytes;
+        let ending = async move {
+            func.finish_call_concurrent(accessor, call).await.map(|results| conclude(results, limit_bytes))
+        };
+        Ok(Started { task, ending: ending.boxed_local() })
+    }
+
+    fn is_by_json(&self) -> bool {
+        self.is_by_json
+    }
 }
 
 impl<P, R> Invocation for Typed<P, R>
@@ -148,32 +201,34 @@ where
         inside: Inside<'a>,
         resident: Resident,
     ) -> LocalBoxFuture<'a, Result<(), Broken>> {
-        async move {
-            let params = self.params.clone();
-            let started = accessor.with(|mut store| {
-                let started = inside.export(self.task).and_then(|export| {
-                    let func = inside.instance.get_typed_func::<P, R>(&mut store, export)?;
-                    Ok((func, func.start_call_concurrent(&mut store, params)?))
-                });
-                enter(&mut store, started, resident, |(_, call)| call.task())
-            });
-            let Some((func, call)) = started else { return Ok(()) };
-            let task = call.task();
-            match func.finish_call_concurrent(accessor, call).await {
-                Ok(results) => leave(accessor, task, (self.conclude)(results)),
-                Err(error) => return Err(Broken { task, error }),
-            }
-            Ok(())
-        }
-        .boxed_local()
+        run_by_types(self, accessor, inside, resident).boxed_local()
     }
 }
 
-/// A call by JSON.
+async fn run_by_types(
+    call: Arc<dyn StaticTypes>,
+    accessor: &Accessor<SandboxState>,
+    inside: Inside<'_>,
+    resident: Resident,
+) -> Result<(), Broken> {
+    let resident = Resident { is_by_json: call.is_by_json(), ..resident };
+    let started = accessor.with(|mut store| {
+        let started = call.start(&mut store, accessor, inside);
+        enter(&mut store, started, resident, |started| started.task)
+    });
+    let Some(Started { task, ending }) = started else { return Ok(()) };
+    match ending.await {
+        Ok(ending) => leave(accessor, task, ending),
+        Err(error) => return Err(Broken { task, error }),
+    }
+    Ok(())
+}
+
+/// A call by JSON whose types are not known before.
 pub(crate) struct Dynamic {
     /// The task's number.
     pub(crate) task: usize,
-    pub(crate) params: Vec<Val>,
+    pub(crate) args: Vec<Arg>,
     pub(crate) result: Option<Type>,
 }
 
@@ -186,11 +241,12 @@ impl Invocation for Dynamic {
     ) -> LocalBoxFuture<'a, Result<(), Broken>> {
         async move {
             let mut results = vec![Val::Bool(false); usize::from(self.result.is_some())];
+            let params: Vec<_> = self.args.iter().map(Arg::to_val).collect();
             let resident = Resident { is_by_json: true, ..resident };
             let started = accessor.with(|mut store| {
                 let started = inside.export(self.task).and_then(|export| {
                     let func = inside.instance.get_func(&mut store, export).ok_or_else(gone)?;
-                    Ok((func, func.start_call_concurrent(&mut store, &self.params, &mut results)?))
+                    Ok((func, func.start_call_concurrent(&mut store, &params, &mut results)?))
                 });
                 enter(&mut store, started, resident, |(_, call)| call.task())
             });
@@ -212,32 +268,32 @@ impl Invocation for Dynamic {
 impl Dynamic {
     /// Turns the function's result into JSON, unless it is too large; a `result` is taken apart, as by static types.
     fn conclude(&self, value: Option<Val>, limit_bytes: usize) -> Ending {
-        let bytes = size_of_values(&value);
-        if bytes > limit_bytes {
-            let too_large = TooLarge { what: Oversized::Answer, bytes: Some(bytes), limit_bytes };
-            return Ending::Failed(Failure::TooLarge(too_large));
+        let json_bytes = value.as_ref().map_or(0, size_as_json);
+        if let Err(too_large) = check_answer(size_of_values(&value), json_bytes, limit_bytes) {
+            return Ending::Failed(too_large);
         }
         let (Some(ty), Some(value)) = (&self.result, value) else {
             return Ending::Completed(Box::new(serde_json::Value::Null));
         };
-        let Type::Result(either) = ty else {
-            return Ending::Completed(Box::new(value_to_json(ty, &value)));
-        };
-        let payload = |ty: Option<Type>, value: &Option<Box<Val>>| match (ty, value) {
-            (Some(ty), Some(value)) => value_to_json(&ty, value),
+        let payload = |ty: Option<Type>, value: Option<Box<Val>>| match (ty, value) {
+            (Some(ty), Some(value)) => value_to_json(&ty, *value),
             _ => serde_json::Value::Null,
         };
-        match &value {
-            Val::Result(Err(error)) => Ending::Returned(Box::new(payload(either.err(), error))),
-            Val::Result(Ok(value)) => Ending::Completed(Box::new(payload(either.ok(), value))),
-            _ => Ending::Completed(Box::new(value_to_json(ty, &value))),
+        match (ty, value) {
+            (Type::Result(either), Val::Result(Err(error))) => {
+                Ending::Returned(Box::new(payload(either.err(), error)))
+            }
+            (Type::Result(either), Val::Result(Ok(value))) => {
+                Ending::Completed(Box::new(payload(either.ok(), value)))
+            }
+            (ty, value) => Ending::Completed(Box::new(value_to_json(ty, value))),
         }
     }
 }
 
 /// Puts a started call on the roster, or answers that it did not start.
 fn enter<C>(
-    store: &mut wasmtime::component::Access<'_, SandboxState>,
+    store: &mut Access<'_, SandboxState>,
     started: wasmtime::Result<C>,
     resident: Resident,
     task: impl FnOnce(&C) -> GuestTaskId,

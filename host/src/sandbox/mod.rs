@@ -31,6 +31,8 @@ mod queue_imports;
 mod imports;
 pub(crate) mod missing;
 pub(crate) mod invoke;
+mod shapes;
+mod bulk;
 pub(crate) mod blame;
 pub(crate) mod forerunner;
 pub(crate) mod blueprint;

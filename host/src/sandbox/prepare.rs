@@ -12,8 +12,9 @@ use crate::failure::{Failure, Oversized, TooLarge};
 use crate::module::TaskInfo;
 use crate::outcome::Ending;
 use crate::sandbox::blueprint::Blueprint;
-use crate::sandbox::invoke::{Dynamic, Invocation, TaskArgs, TaskValue, Typed};
-use crate::values::{BadValue, args_from_json, size_of_values, value_from_json};
+use crate::sandbox::bulk::{course, is_on_the_menu};
+use crate::sandbox::invoke::{Invocation, TaskArgs, TaskValue, Typed};
+use crate::values::{Arg, BadValue, args_from_json};
 
 /// Turns what a caller hands in into a call.
 pub(crate) type Prepare<In> = Box<dyn Fn(In) -> Result<Arc<dyn Invocation>, Failure> + Send + Sync>;
@@ -32,12 +33,23 @@ pub enum RawInput {
 }
 
 impl RawInput {
-    /// Returns about how much memory a call with it takes, in bytes.
-    pub(crate) fn weight(&self) -> usize {
+    /// Returns what tells how much memory a call of `task` with an input takes, in bytes, about.
+    pub(crate) fn weight_for(task: &TaskInfo) -> fn(&Self) -> usize {
+        if is_on_the_menu(task) { Self::weight } else { Self::weight_as_values }
+    }
+
+    fn weight(&self) -> usize {
         match self {
             RawInput::Json(text) | RawInput::Text(text) | RawInput::Unreadable(text) => text.len(),
-            // On its way into the guest a byte list is a list of values.
+            RawInput::Bytes(bytes) => bytes.len(),
+        }
+    }
+
+    /// On its way into the guest a byte list is a list of values.
+    fn weight_as_values(&self) -> usize {
+        match self {
             RawInput::Bytes(bytes) => bytes.len() * size_of::<Val>(),
+            other => other.weight(),
         }
     }
 }
@@ -57,16 +69,16 @@ impl Blueprint {
         let wrong = |problem| PoolError::WrongTypes { signature: task.signature(), problem };
         let mut probe = self.probe().map_err(wrong)?;
         if probe.check_types::<In::Wire, (Result<Out, E>,)>(&export).is_ok() {
-            return Ok(typed::<In, (Result<Out, E>,)>(number, |(result,)| match result {
+            return Ok(typed::<In, (Result<Out, E>,)>(number, |(result,), _| match result {
                 Ok(output) => Ending::Completed(Box::new(output)),
                 Err(error) => Ending::Returned(Box::new(error)),
             }));
         }
         if TypeId::of::<Out>() == TypeId::of::<()>() && probe.check_types::<In::Wire, ()>(&export).is_ok() {
-            return Ok(typed::<In, ()>(number, |()| Ending::Completed(Box::new(()))));
+            return Ok(typed::<In, ()>(number, |(), _| Ending::Completed(Box::new(()))));
         }
         probe.check_types::<In::Wire, (Out,)>(&export).map_err(wrong)?;
-        Ok(typed::<In, (Out,)>(number, |(output,)| Ending::Completed(Box::new(output))))
+        Ok(typed::<In, (Out,)>(number, |(output,), _| Ending::Completed(Box::new(output))))
     }
 
     /// Prepares calls by one JSON value.
@@ -75,7 +87,7 @@ impl Blueprint {
     /// [`PoolError::NotForJson`].
     pub(crate) fn by_json(&self, task: &TaskInfo) -> Result<Prepare<Value>, PoolError> {
         let (name, params) = (task.name().to_owned(), task.param_types());
-        self.dynamic(task, move |input: Value| {
+        self.fitted(task, move |input: Value| {
             args_from_json(&name, &params, &input).map_err(|problem| problem.to_string())
         })
     }
@@ -86,7 +98,7 @@ impl Blueprint {
     /// [`PoolError::NotForJson`].
     pub(crate) fn by_args(&self, task: &TaskInfo) -> Result<Prepare<Vec<Value>>, PoolError> {
         let task_info = task.clone();
-        self.dynamic(task, move |args: Vec<Value>| positional(&task_info, &args))
+        self.fitted(task, move |args: Vec<Value>| positional(&task_info, &args))
     }
 
     /// Prepares calls by what was read.
@@ -95,45 +107,37 @@ impl Blueprint {
     /// [`PoolError::NotForJson`].
     pub(crate) fn by_raw_input(&self, task: &TaskInfo) -> Result<Prepare<RawInput>, PoolError> {
         let (task_info, params) = (task.clone(), task.param_types());
-        let only = move |arg: &dyn Fn() -> Result<Val, BadValue>| match task_info.params() {
-            [_] => Ok(vec![arg().map_err(|problem| problem.to_string())?]),
-            _ => Err(format!(
-                "`{}` does not take one argument, which is all that a text is",
-                task_info.signature()
-            )),
-        };
-        let task = task.clone();
-        self.dynamic(&task.clone(), move |input: RawInput| match input {
+        self.fitted(task, move |input: RawInput| match input {
             RawInput::Json(line) => {
                 let input =
                     serde_json::from_str(&line).map_err(|error| format!("the line is not JSON: {error}"))?;
-                args_from_json(task.name(), &params, &input).map_err(|problem| problem.to_string())
+                args_from_json(task_info.name(), &params, &input).map_err(|problem| problem.to_string())
             }
-            RawInput::Text(text) => only(&|| task.value_from_text(0, &text)),
-            RawInput::Bytes(bytes) => only(&|| task.value_from_bytes(0, &bytes)),
+            RawInput::Text(text) => only(&task_info, task_info.given_as_text(0, &text)),
+            RawInput::Bytes(bytes) => only(&task_info, task_info.given_as_bytes(0, bytes)),
             RawInput::Unreadable(reason) => Err(reason),
         })
     }
 
-    fn dynamic<In: 'static>(
+    fn fitted<In: 'static>(
         &self,
         task: &TaskInfo,
-        fit: impl Fn(In) -> Result<Vec<Val>, String> + Send + Sync + 'static,
+        fit: impl Fn(In) -> Result<Vec<Arg>, String> + Send + Sync + 'static,
     ) -> Result<Prepare<In>, PoolError> {
         if let Err(reason) = task.takes_json() {
             return Err(PoolError::NotForJson { task: task.name().to_owned(), reason: reason.to_owned() });
         }
         let (number, _) = self.called(task)?;
-        let result = task.result_type().cloned();
         let limit_bytes = self.limits.arguments_bytes;
+        let make = course(task);
         Ok(Box::new(move |input| {
-            let params = fit(input).map_err(Failure::BadInput)?;
-            let bytes = size_of_values(&params);
+            let args = fit(input).map_err(Failure::BadInput)?;
+            let bytes = args.iter().map(Arg::size).sum();
             if bytes > limit_bytes {
                 let what = Oversized::Arguments;
                 return Err(Failure::TooLarge(TooLarge { what, bytes: Some(bytes), limit_bytes }));
             }
-            Ok(Arc::new(Dynamic { task: number, params, result: result.clone() }))
+            Ok(make(number, args))
         }))
     }
 
@@ -150,22 +154,33 @@ impl Blueprint {
 ///
 /// # Errors
 /// Which does not fit, or that there are too few or too many.
-pub(crate) fn positional(task: &TaskInfo, args: &[Value]) -> Result<Vec<Val>, String> {
+pub(crate) fn positional(task: &TaskInfo, args: &[Value]) -> Result<Vec<Arg>, String> {
     let params = task.param_types();
     if params.len() != args.len() {
         let given = args.len();
         return Err(format!("`{}` takes {} arguments, not {given}", task.signature(), params.len()));
     }
     let fit = |((name, ty), arg): (&(String, _), &Value)| {
-        value_from_json(ty, arg).map_err(|problem| problem.rooted_at(name).to_string())
+        Arg::from_json(ty, arg).map_err(|problem| problem.rooted_at(name).to_string())
     };
     params.iter().zip(args).map(fit).collect()
 }
 
-fn typed<In, R>(task: usize, conclude: fn(R) -> Ending) -> Prepare<In>
+/// Takes one argument for all, if that is all there are.
+fn only(task: &TaskInfo, arg: Result<Arg, BadValue>) -> Result<Vec<Arg>, String> {
+    if task.params().len() != 1 {
+        return Err(format!(
+            "`{}` does not take one argument, which is all that a text is",
+            task.signature()
+        ));
+    }
+    Ok(vec![arg.map_err(|problem| problem.to_string())?])
+}
+
+fn typed<In, R>(task: usize, conclude: fn(R, usize) -> Ending) -> Prepare<In>
 where
     In: TaskArgs,
     R: ComponentNamedList + Lift + 'static,
 {
-    Box::new(move |args: In| Ok(Arc::new(Typed { task, params: args.wire(), conclude })))
+    Box::new(move |args: In| Ok(Arc::new(Typed { task, params: args.wire(), is_by_json: false, conclude })))
 }

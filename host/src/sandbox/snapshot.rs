@@ -20,6 +20,7 @@ use crate::grants::Grants;
 use crate::limits::Limits;
 use crate::module::{SnapshotShelf, TaskModule};
 use crate::own_thread::on_own_thread;
+use crate::sandbox::copying::Copying;
 use crate::sandbox::engine::PoolEngine;
 use crate::sandbox::forerunner::{Forerunner, why_not_instantiated};
 use crate::sandbox::gauges::Gauges;
@@ -156,7 +157,8 @@ impl SnapshotRun {
         if !self.grants.is_deterministic() {
             clocks.watch(&mut wasi);
         }
-        let state = SandboxState::new(self.teller.clone(), &self.limits, Gauges::unread(), wasi, reach);
+        let (limits, copying) = (&self.limits, Copying::without_json(&self.limits));
+        let state = SandboxState::new(self.teller.clone(), limits, copying, Gauges::unread(), wasi, reach);
         Ok(governed(engine, state, &self.limits))
     }
 

@@ -17,7 +17,7 @@ use crate::failure::Denial;
 use crate::hold::{Held, Hold};
 use crate::limits::Limits;
 use crate::reply::Standing;
-use crate::sandbox::copying::{json_copy_bytes, typed_copy_bytes};
+use crate::sandbox::copying::Copying;
 use crate::sandbox::engine::TICK;
 use crate::sandbox::gauges::{Gauges, Pulse};
 use crate::sandbox::http::hooks::{HttpCaller, HttpNote, SandboxHooks, WhatHappened};
@@ -52,6 +52,7 @@ pub struct SandboxState {
     hold: Arc<Hold>,
     limiter: Limiter,
     pub(crate) limits: Limits,
+    copying: Copying,
     pub(crate) reach: Reach,
     /// What the embedder's own host functions keep in this sandbox, one value of each type.
     #[cfg_attr(
@@ -61,7 +62,7 @@ pub struct SandboxState {
     own: HashMap<TypeId, Box<dyn Any + Send>>,
     ticks_since_yield: u32,
     ticks_left_over: u32,
-    /// How many calls run whose values are copied one by one.
+    /// How many calls run whose answers become JSON.
     calls_by_json: usize,
     /// False while the initializer runs, which belongs to no call.
     is_open: bool,
@@ -73,6 +74,7 @@ impl SandboxState {
     pub(crate) fn new(
         teller: Teller,
         limits: &Limits,
+        copying: Copying,
         gauges: Gauges,
         mut wasi: WasiCtxBuilder,
         reach: Reach,
@@ -96,6 +98,7 @@ impl SandboxState {
             hold: gauges.hold,
             limiter: Limiter::new(limits, gauges.memory),
             limits: limits.clone(),
+            copying,
             reach,
             own: HashMap::new(),
             ticks_since_yield: 0,
@@ -134,7 +137,7 @@ impl SandboxState {
     }
 
     fn copy_bytes(&self) -> usize {
-        if self.calls_by_json > 0 { json_copy_bytes(&self.limits) } else { typed_copy_bytes(&self.limits) }
+        if self.calls_by_json > 0 { self.copying.by_json } else { self.copying.by_types }
     }
 
     /// Notes that guest code whose root is `root` may have changed something outside the sandbox. Where the root is

@@ -11,11 +11,12 @@
 //! one that was meant. When neither got anywhere, the value itself has the word, unless its type is
 //! never written as that sort of JSON. Places begin with `args[0]` or with the parameter's name.
 
+use crate::values::arg::Arg;
 use crate::values::bad_value::{BadValue, describe};
-use crate::values::from_json::{members_from_json, value_from_json};
+use crate::values::from_json::members_from_json;
 use crate::values::type_text::short_signature_text;
 use serde_json::{Map as JsonObject, Value as Json};
-use wasmtime::component::{Type, Val};
+use wasmtime::component::Type;
 
 /// Returns the arguments that `input` stands for, one for each of `params` of `task`.
 ///
@@ -26,7 +27,7 @@ pub(crate) fn args_from_json(
     task: &str,
     params: &[(String, Type)],
     input: &Json,
-) -> Result<Vec<Val>, BadValue> {
+) -> Result<Vec<Arg>, BadValue> {
     let args = match (params, input) {
         ([], Json::Null) => Ok(Vec::new()),
         ([(_, ty)], _) => return only_arg_from_json(task, params, ty, input),
@@ -42,8 +43,8 @@ fn only_arg_from_json(
     params: &[(String, Type)],
     ty: &Type,
     input: &Json,
-) -> Result<Vec<Val>, BadValue> {
-    let as_value = match value_from_json(ty, input) {
+) -> Result<Vec<Arg>, BadValue> {
+    let as_value = match Arg::from_json(ty, input) {
         Ok(value) => return Ok(vec![value]),
         Err(bad) => bad.rooted_at("args[0]"),
     };
@@ -59,19 +60,19 @@ fn got_farther(as_all: &BadValue, as_value: &BadValue) -> bool {
     as_all.depth() > as_value.depth() || as_value.is_wrong_sort_at_once()
 }
 
-fn args_by_position(task: &str, params: &[(String, Type)], items: &[Json]) -> Result<Vec<Val>, BadValue> {
+fn args_by_position(task: &str, params: &[(String, Type)], items: &[Json]) -> Result<Vec<Arg>, BadValue> {
     if items.len() != params.len() {
         return Err(wrong_count(task, params, &items.len().to_string()));
     }
     let arg = |(index, ((_, ty), item)): (usize, (&(String, Type), &Json))| {
-        value_from_json(ty, item).map_err(|bad| bad.inside_item(index))
+        Arg::from_json(ty, item).map_err(|bad| bad.inside_item(index))
     };
     params.iter().zip(items).enumerate().map(arg).collect()
 }
 
-fn args_by_name(params: &[(String, Type)], object: &JsonObject<String, Json>) -> Result<Vec<Val>, BadValue> {
+fn args_by_name(params: &[(String, Type)], object: &JsonObject<String, Json>) -> Result<Vec<Arg>, BadValue> {
     let members: Vec<(&str, Type)> = params.iter().map(|(name, ty)| (name.as_str(), ty.clone())).collect();
-    let args = members_from_json("argument", &members, object);
+    let args = members_from_json("argument", &members, object, Arg::from_json);
     args.map_err(|bad| if bad.depth() == 0 { bad.rooted_at("args") } else { bad })
 }
 
@@ -85,7 +86,6 @@ fn wrong_count(task: &str, params: &[(String, Type)], found: &str) -> BadValue {
 mod tests {
     use super::args_from_json;
     use crate::values::testing::ty;
-    use crate::values::to_json::value_to_json;
     use serde_json::{Value as Json, json};
 
     /// Returns the arguments as JSON again, for params such as `a: u8; b: string`.
@@ -98,7 +98,7 @@ mod tests {
             .collect();
         let args = args_from_json("f", &params, &input).map_err(|bad| bad.to_string())?;
         assert_eq!(args.len(), params.len());
-        Ok(params.iter().zip(&args).map(|((_, ty), arg)| value_to_json(ty, arg)).collect())
+        Ok(params.iter().zip(&args).map(|((_, ty), arg)| arg.to_json(ty)).collect())
     }
 
     #[test]

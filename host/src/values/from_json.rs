@@ -6,8 +6,9 @@
 //! that pass `check_representable` belong here.
 
 use crate::values::bad_value::{BadValue, describe};
+use crate::values::flat::FlatList;
 use crate::values::names::{is_same_name, unknown_name};
-use crate::values::scalars::{bytes_from_base64, char_from_json};
+use crate::values::scalars::{char_from_json, items_of};
 use crate::values::scalars::{float32_from_json, float64_from_json, integer_from_json};
 use crate::values::type_text::short_type_text;
 use serde_json::{Map as JsonObject, Value as Json};
@@ -55,14 +56,15 @@ pub(crate) fn value_from_json(ty: &Type, json: &Json) -> Result<Val, BadValue> {
     }
 }
 
-/// Returns the values that `object` has for `members`, in their order.
+/// Returns what `read` makes of the values that `object` has for `members`, in their order.
 /// A member of type `option` may be missing; nothing else may be in the object. `what` is what people call
 /// a member.
-pub(crate) fn members_from_json(
+pub(crate) fn members_from_json<T: From<Val>>(
     what: &str,
     members: &[(&str, Type)],
     object: &JsonObject<String, Json>,
-) -> Result<Vec<Val>, BadValue> {
+    read: impl Fn(&Type, &Json) -> Result<T, BadValue>,
+) -> Result<Vec<T>, BadValue> {
     let found: Vec<Option<(&String, &Json)>> =
         members.iter().map(|(name, _)| member_called(name, object)).collect();
     // A mistyped name is both unknown and missing; of the two complaints only the first can help.
@@ -70,8 +72,8 @@ pub(crate) fn members_from_json(
         return Err(surplus_member(what, members, object));
     }
     let value_of = |((name, ty), found): (&(&str, Type), Option<(&String, &Json)>)| match (found, ty) {
-        (Some((key, json)), _) => value_from_json(ty, json).map_err(|bad| bad.inside_key(key)),
-        (None, Type::Option(_)) => Ok(Val::Option(None)),
+        (Some((key, json)), _) => read(ty, json).map_err(|bad| bad.inside_key(key)),
+        (None, Type::Option(_)) => Ok(Val::Option(None).into()),
         (None, _) => Err(BadValue::new(format!("{what} {name:?} is missing ({})", short_type_text(ty)))),
     };
     members.iter().zip(found).map(value_of).collect()
@@ -97,10 +99,6 @@ fn string_from_json<'a>(ty: &Type, json: &'a Json) -> Result<&'a str, BadValue> 
     json.as_str().ok_or_else(|| BadValue::wrong_sort(ty, json))
 }
 
-fn items_of<'a>(ty: &Type, json: &'a Json) -> Result<&'a [Json], BadValue> {
-    json.as_array().map(Vec::as_slice).ok_or_else(|| BadValue::wrong_sort(ty, json))
-}
-
 fn object_of<'a>(ty: &Type, json: &'a Json) -> Result<&'a JsonObject<String, Json>, BadValue> {
     json.as_object().ok_or_else(|| BadValue::wrong_sort(ty, json))
 }
@@ -111,9 +109,10 @@ fn values_of(element: &Type, items: &[Json]) -> Result<Vec<Val>, BadValue> {
 }
 
 fn list_from_json(ty: &Type, list: &List, json: &Json) -> Result<Val, BadValue> {
-    match (list.ty(), json) {
-        (Type::U8, Json::String(text)) => bytes_from_base64(text),
-        (element, _) => values_of(&element, items_of(ty, json)?).map(Val::List),
+    let element = list.ty();
+    match FlatList::from_json(ty, &element, json) {
+        Some(numbers) => numbers.map(|numbers| numbers.to_val()),
+        None => values_of(&element, items_of(ty, json)?).map(Val::List),
     }
 }
 
@@ -173,7 +172,7 @@ fn pair_from_json(key_type: &Type, value_type: &Type, json: &Json) -> Result<(Va
 fn record_from_json(ty: &Type, record: &Record, json: &Json) -> Result<Val, BadValue> {
     let object = object_of(ty, json)?;
     let fields: Vec<(&str, Type)> = record.fields().map(|field| (field.name, field.ty)).collect();
-    let values = members_from_json("field", &fields, object)?;
+    let values = members_from_json("field", &fields, object, value_from_json)?;
     Ok(Val::Record(fields.iter().map(|(name, _)| (*name).to_owned()).zip(values).collect()))
 }
 

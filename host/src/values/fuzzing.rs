@@ -25,14 +25,14 @@ pub(crate) fn convert(bytes: &[u8]) {
     if let Ok(value) = draw_value(&ty, &mut Unstructured::new(rest)) {
         assert_comes_back(&ty, &value);
     }
-    let _ = bytes_arg(&ty, rest);
+    let _ = bytes_arg(&ty, rest.to_vec());
     let Ok(words) = std::str::from_utf8(rest) else { return };
     take_words(&ty, words);
 }
 
 /// A drawn value is the same after JSON, and JSON as text.
 fn assert_comes_back(ty: &Type, value: &Val) {
-    let json = value_to_json(ty, value);
+    let json = value_to_json(ty, value.clone());
     assert_eq!(value_from_json(ty, &json).as_ref(), Ok(value));
     let read: Json = serde_json::from_str(&json.to_string()).expect("what was written is JSON");
     assert_eq!(value_from_json(ty, &read).as_ref(), Ok(value));
@@ -44,9 +44,9 @@ fn take_words(ty: &Type, words: &str) {
     let _ = arg_from_text("x", ty, words);
     let Ok(json) = serde_json::from_str::<Json>(words) else { return };
     if let Ok(value) = value_from_json(ty, &json) {
-        let json = value_to_json(ty, &value);
+        let json = value_to_json(ty, value.clone());
         let again = value_from_json(ty, &json).expect("what was written is of the type");
-        assert_eq!(value_to_json(ty, &again), json);
+        assert_eq!(value_to_json(ty, again.clone()), json);
     }
     let params = [("a".to_owned(), ty.clone()), ("first-name".to_owned(), ty.clone())];
     for params in [&params[..0], &params[..1], &params] {

@@ -22,7 +22,7 @@
 //! Streams, futures, resources and error contexts are handles into one store and have no JSON.
 
 #[cfg(any(test, fuzzing))]
-mod testing;
+pub(crate) mod testing;
 // Words.
 mod shorten;
 mod type_text;
@@ -32,11 +32,13 @@ mod names;
 mod representable;
 mod scalars;
 mod size;
+mod flat;
 // The two directions.
 mod to_json;
 mod from_json;
 // What operators write.
 mod example;
+mod arg;
 mod args;
 mod text;
 
@@ -45,12 +47,15 @@ pub(crate) mod fuzzing;
 #[cfg(test)]
 mod properties;
 
+pub(crate) use arg::Arg;
 pub(crate) use args::args_from_json;
 pub use bad_value::BadValue;
 pub(crate) use example::example;
+pub(crate) use flat::Number;
+#[cfg(any(test, fuzzing))]
 pub(crate) use from_json::value_from_json;
 pub(crate) use representable::check_representable;
-pub(crate) use size::size_of_values;
+pub(crate) use size::{JSON_CELL_BYTES, held_per_copied_byte, size_as_json, size_of_values};
 pub(crate) use text::{arg_from_text, bytes_arg};
 pub(crate) use to_json::value_to_json;
 pub(crate) use type_text::short_type_text;

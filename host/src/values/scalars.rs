@@ -12,7 +12,7 @@ use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::{Number, Value as Json};
-use wasmtime::component::{Type, Val};
+use wasmtime::component::Type;
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
@@ -121,27 +121,21 @@ pub(crate) fn only_char(text: &str) -> Option<char> {
 }
 
 /// Returns the bytes that base64 `text` stands for.
-pub(crate) fn bytes_from_base64(text: &str) -> Result<Val, BadValue> {
-    match BASE64.decode(text) {
-        Ok(bytes) => Ok(bytes_to_val(&bytes)),
-        Err(cause) => {
-            let found = describe(&Json::from(text));
-            Err(BadValue::new(format!("expected base64, found {found}: {}", as_fragment(&cause.to_string()))))
-        }
-    }
+pub(crate) fn bytes_from_base64(text: &str) -> Result<Vec<u8>, BadValue> {
+    BASE64.decode(text).map_err(|cause| {
+        let found = describe(&Json::from(text));
+        BadValue::new(format!("expected base64, found {found}: {}", as_fragment(&cause.to_string())))
+    })
 }
 
-pub(crate) fn bytes_to_val(bytes: &[u8]) -> Val {
-    Val::List(bytes.iter().copied().map(Val::U8).collect())
+/// Returns `bytes` as base64.
+pub(crate) fn base64_of(bytes: &[u8]) -> String {
+    BASE64.encode(bytes)
 }
 
-/// Returns the bytes of a `list<u8>` as base64.
-pub(crate) fn bytes_to_json(bytes: &[Val]) -> Json {
-    let byte = |value: &Val| match value {
-        Val::U8(byte) => *byte,
-        other => unreachable!("a list of u8 holds u8 only, not {other:?}"),
-    };
-    Json::from(BASE64.encode(bytes.iter().map(byte).collect::<Vec<u8>>()))
+/// Returns the items of an array, as lists of all kinds are written.
+pub(crate) fn items_of<'a>(ty: &Type, json: &'a Json) -> Result<&'a [Json], BadValue> {
+    json.as_array().map(Vec::as_slice).ok_or_else(|| BadValue::wrong_sort(ty, json))
 }
 
 /// Fits a sentence of another crate into ours.
@@ -152,10 +146,10 @@ fn as_fragment(sentence: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{bytes_from_base64, bytes_to_json, bytes_to_val, char_from_json};
+    use super::{base64_of, bytes_from_base64, char_from_json};
     use super::{float32_from_json, float32_to_json, float64_from_json, float64_to_json, integer_from_json};
     use serde_json::Value as Json;
-    use wasmtime::component::{Type, Val};
+    use wasmtime::component::Type;
 
     fn parse(text: &str) -> Json {
         serde_json::from_str(text).unwrap()
@@ -235,11 +229,10 @@ mod tests {
 
     #[test]
     fn bytes_are_base64_with_or_without_padding() {
-        let Val::List(bytes) = bytes_to_val(b"hello") else { panic!("bytes are a list") };
-        assert_eq!(bytes_to_json(&bytes), Json::from("aGVsbG8="));
-        assert_eq!(bytes_from_base64("aGVsbG8=").unwrap(), bytes_to_val(b"hello"));
-        assert_eq!(bytes_from_base64("aGVsbG8").unwrap(), bytes_to_val(b"hello"));
-        assert_eq!(bytes_from_base64("").unwrap(), bytes_to_val(b""));
+        assert_eq!(base64_of(b"hello"), "aGVsbG8=");
+        assert_eq!(bytes_from_base64("aGVsbG8=").unwrap(), b"hello");
+        assert_eq!(bytes_from_base64("aGVsbG8").unwrap(), b"hello");
+        assert_eq!(bytes_from_base64("").unwrap(), b"");
         assert_eq!(
             bytes_from_base64("a-b").unwrap_err().to_string(),
             r#"expected base64, found a string ("a-b"): invalid symbol 45, offset 1"#

@@ -5,10 +5,12 @@
 //! infinite floats need no quotes. `null` is none for any `option`, of a string too, and any other text is
 //! the value. All else is JSON. Reading files is the caller's; raw bytes have their own way in.
 
+use crate::values::arg::Arg;
 use crate::values::bad_value::BadValue;
 use crate::values::example::example;
+use crate::values::flat::FlatList;
 use crate::values::from_json::value_from_json;
-use crate::values::scalars::{bytes_to_val, only_char};
+use crate::values::scalars::only_char;
 use crate::values::shorten::{shorten, shorten_json};
 use crate::values::type_text::short_type_text;
 use serde_json::Value as Json;
@@ -19,18 +21,26 @@ use wasmtime::component::{Type, Val};
 /// # Errors
 ///
 /// Why it does not stand for one; the place begins with `name`.
-pub(crate) fn arg_from_text(name: &str, ty: &Type, text: &str) -> Result<Val, BadValue> {
-    value_from_text(ty, text).map_err(|bad| bad.rooted_at(name))
+pub(crate) fn arg_from_text(name: &str, ty: &Type, text: &str) -> Result<Arg, BadValue> {
+    let arg = match ty {
+        Type::List(_) => json_from_text(ty, text).and_then(|json| Arg::from_json(ty, &json)),
+        _ => value_from_text(ty, text).map(Arg::Val),
+    };
+    arg.map_err(|bad| bad.rooted_at(name))
 }
 
 /// Returns `bytes` as they are if `ty` is `list<u8>` or an option of it.
-pub(crate) fn bytes_arg(ty: &Type, bytes: &[u8]) -> Option<Val> {
+///
+/// # Errors
+///
+/// `bytes` again, if it is neither.
+pub(crate) fn bytes_arg(ty: &Type, bytes: Vec<u8>) -> Result<Arg, Vec<u8>> {
     match ty {
-        Type::List(list) if list.ty() == Type::U8 => Some(bytes_to_val(bytes)),
+        Type::List(list) if list.ty() == Type::U8 => Ok(Arg::List(FlatList::U8(bytes))),
         Type::Option(option) => {
-            bytes_arg(&option.ty(), bytes).map(|value| Val::Option(Some(Box::new(value))))
+            bytes_arg(&option.ty(), bytes).map(|arg| Arg::Val(Val::Option(Some(Box::new(arg.to_val())))))
         }
-        _ => None,
+        _ => Err(bytes),
     }
 }
 
@@ -66,25 +76,25 @@ fn value_from_bare_name(ty: &Type, text: &str) -> Result<Val, BadValue> {
 }
 
 fn value_from_json_text(ty: &Type, text: &str) -> Result<Val, BadValue> {
-    match serde_json::from_str(text) {
-        Ok(json) => value_from_json(ty, &json),
-        Err(cause) => {
-            let (ty, example, text) = (short_type_text(ty), shorten_json(&example(ty)), shorten(text));
-            Err(BadValue::new(format!("expected {ty} as JSON such as {example}, found {text:?}: {cause}")))
-        }
-    }
+    value_from_json(ty, &json_from_text(ty, text)?)
+}
+
+fn json_from_text(ty: &Type, text: &str) -> Result<Json, BadValue> {
+    serde_json::from_str(text).map_err(|cause| {
+        let (ty, example, text) = (short_type_text(ty), shorten_json(&example(ty)), shorten(text));
+        BadValue::new(format!("expected {ty} as JSON such as {example}, found {text:?}: {cause}"))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::{arg_from_text, bytes_arg};
     use crate::values::testing::ty;
-    use crate::values::to_json::value_to_json;
     use serde_json::{Value as Json, json};
 
     fn arg(text_of_type: &str, text: &str) -> Result<Json, String> {
         let ty = ty(text_of_type);
-        arg_from_text("x", &ty, text).map(|value| value_to_json(&ty, &value)).map_err(|bad| bad.to_string())
+        arg_from_text("x", &ty, text).map(|arg| arg.to_json(&ty)).map_err(|bad| bad.to_string())
     }
 
     #[test]
@@ -164,8 +174,7 @@ mod tests {
 
     #[test]
     fn raw_bytes_go_to_byte_parameters_only() {
-        let as_json =
-            |text: &str| bytes_arg(&ty(text), &[0, 255]).map(|value| value_to_json(&ty(text), &value));
+        let as_json = |text: &str| bytes_arg(&ty(text), vec![0, 255]).ok().map(|arg| arg.to_json(&ty(text)));
         assert_eq!(as_json("list<u8>"), Some(json!("AP8=")));
         assert_eq!(as_json("option<list<u8>>"), Some(json!("AP8=")));
         assert_eq!(as_json("list<s8>"), None);

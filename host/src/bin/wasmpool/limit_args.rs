@@ -55,7 +55,7 @@ pub(crate) struct SizeArgs {
     /// Size of the arguments of a call [default: 16MiB]
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
     max_arguments: Option<usize>,
-    /// Size of the answer of a call [default: 16MiB]
+    /// Size of the answer of a call; as JSON it may take 12 times as much of the host's memory [default: 16MiB]
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
     max_answer: Option<usize>,
     /// How much of a call's output is shown [default: 64KiB]

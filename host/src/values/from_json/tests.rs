@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 /// Returns the value as it is written out.
 fn taken(text_of_type: &str, json: &Json) -> Result<Json, String> {
     let ty = ty(text_of_type);
-    value_from_json(&ty, json).map(|value| value_to_json(&ty, &value)).map_err(|bad| bad.to_string())
+    value_from_json(&ty, json).map(|value| value_to_json(&ty, value)).map_err(|bad| bad.to_string())
 }
 
 #[test]

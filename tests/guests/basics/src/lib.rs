@@ -120,6 +120,39 @@ mod basics {
         bytes.len() as u64
     }
 
+    /// Returns `bytes`, unless they begin with a zero.
+    pub fn check_bytes(bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
+        if bytes.first() == Some(&0) {
+            return Err(anyhow!("the root").context("a zero")).context(Permanent);
+        }
+        Ok(bytes)
+    }
+
+    /// Returns `words`.
+    pub fn echo_words(words: Vec<u32>) -> Vec<u32> {
+        words
+    }
+
+    /// Returns `longs`.
+    pub fn echo_longs(longs: Vec<u64>) -> Vec<u64> {
+        longs
+    }
+
+    /// Returns `singles`.
+    pub fn echo_singles(singles: Vec<f32>) -> Vec<f32> {
+        singles
+    }
+
+    /// Returns `doubles`.
+    pub fn echo_doubles(doubles: Vec<f64>) -> Vec<f64> {
+        doubles
+    }
+
+    /// Returns the bytes and the longs the other way round.
+    pub fn swap_lists(bytes: Vec<u8>, longs: Vec<u64>) -> (Vec<u64>, Vec<u8>) {
+        (longs, bytes)
+    }
+
     /// Returns `text`.
     pub fn echo_text(text: String) -> String {
         text

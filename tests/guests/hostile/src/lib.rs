@@ -69,6 +69,31 @@ mod hostile {
         vec![7; (mib as usize) << 20]
     }
 
+    /// Answers with `count` truths, of a byte each.
+    pub fn answer_bools(count: u32) -> Vec<bool> {
+        vec![true; count as usize]
+    }
+
+    /// A small record.
+    pub struct Entry {
+        id: u32,
+        name: String,
+        size: u64,
+        note: Option<String>,
+        is_new: bool,
+    }
+
+    /// Answers with `count` small records.
+    pub fn answer_records(count: u32) -> Vec<Entry> {
+        let entry = |id: u32| Entry { id, name: format!("entry {id}"), size: 7, note: None, is_new: true };
+        (0..count).map(entry).collect()
+    }
+
+    /// Takes `bytes` and returns how many there were.
+    pub fn take(bytes: &[u8]) -> u64 {
+        bytes.len() as u64
+    }
+
     /// Writes `mib` MiB to stderr, in lines of 1 KiB, and returns how many bytes that were.
     pub fn flood_stderr(mib: u32) -> u64 {
         attacks::flood_stderr(mib)
@@ -129,6 +154,12 @@ mod hostile {
     /// Connects to `address` by TCP.
     pub fn connect(address: String) -> Result<(), Error> {
         attacks::connect(&address).with_context(|| format!("cannot connect to `{address}`"))
+    }
+
+    /// Connects to `address` by TCP, and returns it as bytes.
+    pub fn connect_for_bytes(address: String) -> Result<Vec<u8>, Error> {
+        attacks::connect(&address).with_context(|| format!("cannot connect to `{address}`"))?;
+        Ok(address.into_bytes())
     }
 
     /// Number of addresses of `host`.
