@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::grants::Grants;
+use crate::grants::{DirGrant, Grants};
 use crate::keyvalue::KeyValues;
 use crate::net::NetRules;
 use crate::sandbox::folders::Folders;
@@ -25,7 +25,7 @@ pub(crate) struct Supply {
     config: Arc<[(String, String)]>,
     keyvalues: Arc<KeyValues>,
     rules: Arc<NetRules>,
-    folders: Arc<[String]>,
+    folders: Arc<[Option<String>]>,
     http: Option<Arc<HttpDesk>>,
 }
 
@@ -43,7 +43,7 @@ impl Supply {
             config: grants.config_pairs().into(),
             keyvalues,
             rules: Arc::new(grants.net_rules()?),
-            folders: grants.dirs().iter().map(|dir| dir.writable_flag()).collect(),
+            folders: grants.dirs().iter().map(DirGrant::writable_flag).collect(),
             http,
         })
     }
