@@ -3,11 +3,14 @@
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tempfile::TempDir;
-use wasmpool::{Grants, Pool};
+use wasmpool::{CallError, Failure, Grants, Limits, Pool, Stage};
 
-use crate::support::{GRANTS, builder};
+use crate::support::{GRANTS, bounded, builder, until};
+
+const MS: Duration = Duration::from_millis(1);
 
 const SECRET: &str = "not for guests";
 
@@ -135,6 +138,18 @@ async fn changes_in_a_read_only_folder_are_denied_by_name_of_the_flag() {
         ("move-file", "/in/inside", "/in/moved"),
         ("hard-link", "/in/inside", "/in/link"),
         ("soft-link", "inside", "/in/link"),
+        ("change-opened", "set-size", "/in/inside"),
+        ("change-opened", "set-times", "/in/inside"),
+        ("change-opened", "set-times-at", "/in/inside"),
+        ("change-p3", "create-directory-at", "inside"),
+        ("change-p3", "link-at", "inside"),
+        ("change-p3", "remove-directory-at", "inside"),
+        ("change-p3", "rename-at", "inside"),
+        ("change-p3", "set-size", "inside"),
+        ("change-p3", "set-times", "inside"),
+        ("change-p3", "set-times-at", "inside"),
+        ("change-p3", "symlink-at", "inside"),
+        ("change-p3", "unlink-file-at", "inside"),
     ] {
         let denied = change(&pool, task, one, other).await.expect_err("read-only");
         assert!(denied.contains(&flag), "{task} {one}: {denied}");
@@ -144,6 +159,74 @@ async fn changes_in_a_read_only_folder_are_denied_by_name_of_the_flag() {
         (names, fs::read_to_string(house.granted().join("inside")).expect("a file").as_str()),
         (1, "for guests")
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_open_file_does_not_allow_is_not_said_of_a_folder_that_may_be_changed() {
+    let house = House::new();
+    let pool = pool(Grants::none().dir_writable(house.granted(), "/in")).await;
+    let refused = change(&pool, "change-opened", "set-size", "/in/inside").await.expect_err("open to read");
+    assert!(!refused.contains("--dir"), "{refused}");
+}
+
+/// A pipe that nobody writes to: who opens it to read waits until this opens it to write.
+#[cfg(unix)]
+fn pipe(house: &House) -> std::path::PathBuf {
+    let path = house.granted().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&path).status().expect("the command is there");
+    assert!(made.success());
+    path
+}
+
+#[cfg(unix)]
+fn open_to_write(pipe: &Path) {
+    fs::OpenOptions::new().write(true).open(pipe).expect("somebody reads");
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_a_file_the_old_way_is_out_of_time_alone() {
+    let house = House::new();
+    let pipe = pipe(&house);
+    let grants = Grants::none().dir(house.granted(), "/in");
+    let limits = Limits::default().attempt_timeout(MS * 400).drain_limit(MS * 100);
+    let pool = builder(GRANTS, 1, 8).await.grants(grants).limits(limits).build().await.expect("opens");
+    let nap = pool.task::<(u32,), u32>("nap").expect("a task");
+    let read = pool.task_with_error::<(String,), String, String>("read-text").expect("a task");
+    let neighbours: Vec<_> = (0..4).map(|_| nap.submit((50,))).collect();
+    let reader = read.submit(("/in/pipe".to_owned(),));
+    let later: Vec<_> = (0..4).map(|_| nap.submit((50,))).collect();
+    match bounded("the reader", reader).await {
+        Err(CallError::Failed(Failure::TimedOut(timed_out))) => assert_eq!(timed_out.stage, Stage::Running),
+        other => panic!("{other:?}"),
+    }
+    for neighbour in neighbours.into_iter().chain(later) {
+        assert_eq!(bounded("a neighbour", neighbour).await.expect("not its fault"), 50);
+    }
+    open_to_write(&pipe);
+    bounded("close", pool.close()).await;
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_opens_after_its_calls_end_opens_for_nobody() {
+    let house = House::new();
+    let pipe = pipe(&house);
+    let grants = Grants::none().dir_writable(house.granted(), "/in");
+    let pool = builder(GRANTS, 1, 8).await.grants(grants).build().await.expect("opens");
+    let open = pool.task_with_error::<(String, String), (), String>("open-then-make-p3").expect("a task");
+    let late = open.with_timeout(MS * 50).submit(("pipe".to_owned(), "too-late".to_owned()));
+    assert!(matches!(bounded("a call", late).await, Err(CallError::Failed(Failure::TimedOut(_)))));
+    let awaited = open.submit(("pipe".to_owned(), "in-time".to_owned()));
+    until("it runs", || pool.stats().calls_running == 1).await;
+    open_to_write(&pipe);
+    bounded("a call that is awaited", awaited).await.expect("it opens");
+    // The other was before it, in the same sandbox.
+    bounded("another call", change(&pool, "change-p3", "create-directory-at", "in-time"))
+        .await
+        .expect("it serves on");
+    assert!(house.granted().join("in-time").exists() && !house.granted().join("too-late").exists());
+    bounded("close", pool.close()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -142,8 +142,7 @@ async fn what_is_nested_too_deep_is_refused() {
     load(plain(&before)).await.expect_err("it is refused");
 }
 
-/// A small file whose only function keeps the compiler busy for seconds: the time grows with the square of the depth, so
-/// ten times the size would take many minutes. Smaller here, since a compiler that was given up computes to its end.
+/// A small file whose only function keeps the compiler of this build busy for seconds.
 fn compile_bomb() -> Vec<u8> {
     let depth = 60_000;
     let code = format!("{} {} (i32.const 7)", "block ".repeat(depth), "end ".repeat(depth));
@@ -160,6 +159,31 @@ async fn a_module_that_compiles_for_ever_is_given_up() {
     let said = ended.expect_err("it is given up").to_string();
     assert!(said.contains("200ms"), "{said}");
     assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+}
+
+/// A function of twenty kilobytes that would take the compiler minutes, and a file of two that would take it all memory
+/// there is.
+#[tokio::test]
+async fn modules_that_take_the_compiler_hours_are_refused_before_it_begins() {
+    let arms = 1_000;
+    let (blocks, table) = ("block ".repeat(arms + 1), lines(arms, |arm| arm.to_string()));
+    // Each arm goes on in the next, so that all locals differ wherever two of them meet.
+    let changed =
+        lines(arms, |arm| format!("end (local.set {0} (i32.add (local.get {0}) (i32.const 1)))", arm + 1));
+    let read = lines(arms, |arm| format!("(drop (local.get {}))", arm + 1));
+    let locals = "i32 ".repeat(arms);
+    let code = format!(
+        "(local {locals}) {blocks} (br_table {table} {arms} (local.get 0)) {changed} end {read} (i32.const 7)"
+    );
+    let said = refusal(component("", "u32", "(param i32)", &code)).await;
+    assert!(said.contains("function 1") && said.contains("would take too long"), "{said}");
+
+    let components = lines(30, |level| {
+        let twice = "(instance (instantiate $inner))".repeat(2);
+        format!("(component $c{} (alias outer 1 $c{level} (component $inner)) {twice})", level + 1)
+    });
+    let said = refusal(plain(&format!("(component $c0) {components} (instance (instantiate $c30))"))).await;
+    assert!(said.contains("more than 10000 times"), "{said}");
 }
 
 /// The module with a custom section after it.

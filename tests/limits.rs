@@ -138,7 +138,16 @@ fn the_command_has_a_flag_for_each() {
     run(&["echo-text", "hello", "--max-arguments", "4"]).exits(1).says("--max-arguments");
     run(&["descend", "2000"]).exits(0);
     run(&["descend", "2000", "--stack", "64KiB"]).exits(1).says("--stack");
-    run(&["add", "1", "2", "--memory", "10KiB"]).exits(2).says("--memory: ");
+    run(&["add", "1", "2", "--memory", "10KiB"])
+        .exits(2)
+        .says("--memory: 10KiB is too little; at least 64KiB");
+    for flag in ["--memory", "--timeout", "--rate", "--max-handles", "--concurrency", "--recycle-age"] {
+        run(&["add", "1", "2", flag, "-5"]).exits(2).says(flag).says("is not negative");
+    }
+    run(&["add", "1", "2", "--compile-time", "0s"])
+        .exits(2)
+        .says("--compile-time")
+        .says("longer than nothing");
     run(&["add", "1", "2", "--max-module", "10KiB"]).exits(2).says("--max-module");
     let basics = component(BASICS);
     let compile = ["run", "--no-cache", "--compile-time", "1ms", text_of(&basics), "add", "1", "2"];

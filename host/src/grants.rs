@@ -35,9 +35,12 @@ pub(crate) struct DirGrant {
 }
 
 impl DirGrant {
-    /// Returns the flag that lets guests change the folder.
-    pub(crate) fn writable_flag(&self) -> String {
-        format!("--dir {}::{}:rw", self.host.display(), self.guest)
+    /// Returns the flag that would let guests change the folder, unless they may already.
+    pub(crate) fn writable_flag(&self) -> Option<String> {
+        match self.access {
+            Access::Read => Some(format!("--dir {}::{}:rw", self.host.display(), self.guest)),
+            Access::ReadWrite => None,
+        }
     }
 }
 

@@ -32,7 +32,14 @@ impl Origin {
         if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
             return Err(bad("has a path"));
         }
-        Origin::of(&uri).ok_or_else(|| bad("is no http:// or https:// address"))
+        let origin = Origin::of(&uri).ok_or_else(|| bad("is no http:// or https:// address"))?;
+        if origin.host.contains('*') {
+            return Err(bad("names no single host; name each, or grant `any`"));
+        }
+        if origin.port == 0 {
+            return Err(bad("has port 0, where nobody listens"));
+        }
+        Ok(origin)
     }
 
     /// Returns the origin of a whole address; `None` if it has none, or has a user's name in it.
@@ -181,6 +188,9 @@ mod tests {
             "http://",
             "https://example.org/path",
             "http://u@h",
+            "http://*.example.org",
+            "https://*",
+            "http://example.org:0",
             "ANY",
         ] {
             let complaint = OriginRules::read(&[bad.to_owned()]).unwrap_err();

@@ -9,6 +9,9 @@ use std::time::Duration;
 /// The error of a library below us, of whatever type it is.
 pub(crate) type Cause = Box<dyn Error + Send + Sync + 'static>;
 
+/// How much of a function's name is told; a module may have long ones.
+const MOST_NAME_CHARS: usize = 200;
+
 /// Why a module cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -105,6 +108,57 @@ pub enum ModuleError {
         most_levels: u32,
     },
 
+    /// A function of the component would keep the compiler busy for too long, or make it take too much memory. How long it
+    /// takes grows faster than the function, and the compiler cannot be stopped; no tool makes functions like this.
+    #[error(
+        "compiling its function {index}{} would take too long: {figure} {what}, and {limit} is the limit; split it",
+        in_parentheses(name.as_deref())
+    )]
+    FunctionTooCostly {
+        /// The function's number in its core module.
+        index: u32,
+        /// Its name, if the core module tells.
+        name: Option<String>,
+        /// What there is too much of in it.
+        what: &'static str,
+        /// How much there is, as far as was counted.
+        figure: u64,
+        /// The limit.
+        limit: u64,
+    },
+
+    /// The functions of the component would keep the compiler busy for too long, all together.
+    #[error(
+        "compiling its {functions} functions would take too long: together they cost as much as {cost} of the costliest \
+         there may be, and for {code_bytes} bytes of code {limit} is the limit; split it"
+    )]
+    TooCostly {
+        /// How many functions were counted.
+        functions: u32,
+        /// Their code in bytes.
+        code_bytes: u64,
+        /// What they cost, in functions of the largest size.
+        cost: u64,
+        /// The limit.
+        limit: u64,
+    },
+
+    /// The component instantiates more than the engine can bear: components within components, each more than once, grow
+    /// without bound.
+    #[error(
+        "it instantiates its components and modules more than {limit} times; instantiate them less often"
+    )]
+    TooManyInstances {
+        /// The limit.
+        limit: u32,
+    },
+
+    /// The component instantiates a component that it is given, so that nothing tells how much that is.
+    #[error(
+        "it instantiates a component that is imported or comes from an instance; nest that component itself"
+    )]
+    UnknownComponent,
+
     /// The component was made for a version of WASI that is not provided here.
     #[error(
         "it imports {}, made for a version of WASI that is not provided (releases 0.2.x and 0.3.x are); \
@@ -165,6 +219,12 @@ pub enum ModuleError {
 
 fn damage(offset: u64, length_bytes: u64) -> &'static str {
     if offset >= length_bytes { "a component cut short" } else { "a damaged component" }
+}
+
+/// The name of a function after its number, cut to what fits a line.
+fn in_parentheses(name: Option<&str>) -> String {
+    name.map(|name| format!(" (`{}`)", name.chars().take(MOST_NAME_CHARS).collect::<String>()))
+        .unwrap_or_default()
 }
 
 /// Names the first import and counts the others.

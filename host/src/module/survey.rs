@@ -1,11 +1,15 @@
-//! One walk over a component's sections before it is compiled: is it whole, what does it import, does it need
-//! concurrency, and where are the `wasmpool:tasks` sections. Function bodies are left to the compiler.
+//! One walk over a component before it is compiled: is it whole, what does it import, does it need concurrency, would
+//! compiling it take too long, and where are the `wasmpool:tasks` sections. Whether function bodies are valid is
+//! left to the compiler.
 
 use wasmparser::{
-    BinaryReaderError, ComponentImport, ComponentTypeRef, Parser, Payload, Validator, WasmFeatures,
+    BinaryReaderError, ComponentImport, ComponentTypeRef, Parser, Payload, ValidPayload, Validator,
+    WasmFeatures,
 };
 
+use super::effort::Effort;
 use super::error::ModuleError;
+use super::instances::Instances;
 use super::nesting::Nesting;
 
 /// The name of the custom section in which the SDK records attributes and docs.
@@ -25,7 +29,8 @@ pub(crate) struct Survey<'a> {
 /// Walks over `bytes`.
 ///
 /// # Errors
-/// [`ModuleError::Broken`] if a section cannot be read or contradicts another, [`ModuleError::TooNested`].
+/// [`ModuleError::Broken`] if a section cannot be read or contradicts another, [`ModuleError::TooNested`], or
+/// what says that compiling it would take too long.
 pub(crate) fn survey(bytes: &[u8]) -> Result<Survey<'_>, ModuleError> {
     let broken = |error: BinaryReaderError| ModuleError::Broken {
         offset: error.offset() as u64,
@@ -35,10 +40,14 @@ pub(crate) fn survey(bytes: &[u8]) -> Result<Survey<'_>, ModuleError> {
     let mut found = Survey { imports: Vec::new(), task_sections: Vec::new(), needs_concurrency: false };
     let mut validator = Validator::new_with_features(WasmFeatures::all());
     let (mut depth, mut nesting) = (0_usize, Nesting::default());
+    let (mut instances, mut effort) = (Instances::default(), Effort::default());
     for payload in Parser::new(0).parse_all(bytes) {
         let payload = payload.map_err(broken)?;
         nesting.see(&payload, bytes)?;
-        validator.payload(&payload).map_err(broken)?;
+        instances.see(&payload)?;
+        if let ValidPayload::Func(function, body) = validator.payload(&payload).map_err(broken)? {
+            effort.add(function, &body, bytes)?;
+        }
         match payload {
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
             Payload::End(_) => depth = depth.saturating_sub(1),
@@ -52,6 +61,7 @@ pub(crate) fn survey(bytes: &[u8]) -> Result<Survey<'_>, ModuleError> {
             _ => {}
         }
     }
+    effort.judge()?;
     found.needs_concurrency = !is_valid_without_concurrency(bytes);
     Ok(found)
 }

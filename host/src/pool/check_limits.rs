@@ -19,9 +19,9 @@ const STACK_BYTES: RangeInclusive<usize> = 1 << 15..=1 << 28;
 /// # Errors
 /// [`PoolError::BadSetting`] with the limit's name.
 pub(crate) fn check(limits: &Limits) -> Result<(), PoolError> {
-    in_range("memory_bytes", limits.memory_bytes, PAGE_BYTES, usize::MAX)?;
+    bytes("memory_bytes", limits.memory_bytes, PAGE_BYTES..=usize::MAX)?;
     in_range("instances", limits.instances, 1, usize::MAX)?;
-    in_range("stack_bytes", limits.stack_bytes, *STACK_BYTES.start(), *STACK_BYTES.end())?;
+    bytes("stack_bytes", limits.stack_bytes, STACK_BYTES)?;
     // Fewer do not even start a guest that prints.
     in_range("handles", limits.handles, 16, 1 << 28)?;
     in_range("http_connections", limits.http_connections, 1, 1 << 16)?;
@@ -41,6 +41,26 @@ pub(crate) fn check(limits: &Limits) -> Result<(), PoolError> {
             Err(bad("http_rate", format!("{rate} is not a number of requests per second above 0")))
         }
         _ => longest("drain_limit", limits.drain_limit),
+    }
+}
+
+/// Checks a size; the complaint has it as it may have been written.
+fn bytes(setting: &'static str, size: usize, range: RangeInclusive<usize>) -> Result<(), PoolError> {
+    let problem = match (size < *range.start(), size > *range.end()) {
+        (true, _) => format!("{} is too little; at least {}", in_units(size), in_units(*range.start())),
+        (_, true) => format!("{} is too much; at most {}", in_units(size), in_units(*range.end())),
+        _ => return Ok(()),
+    };
+    Err(bad(setting, problem))
+}
+
+/// Writes a size in the largest unit in which it is a whole number.
+fn in_units(size: usize) -> String {
+    let unit =
+        [(30, "GiB"), (20, "MiB"), (10, "KiB")].into_iter().find(|(shift, _)| size % (1 << shift) == 0);
+    match unit.filter(|_| size > 0) {
+        Some((shift, name)) => format!("{}{name}", size >> shift),
+        None => format!("{size} bytes"),
     }
 }
 
@@ -67,6 +87,10 @@ mod tests {
             let error = check(&limits).unwrap_err().to_string();
             assert!(error.starts_with(name), "{error}");
         }
+        let error = check(&Limits::default().memory_bytes(10 << 10)).unwrap_err().to_string();
+        assert_eq!(error, "memory_bytes: 10KiB is too little; at least 64KiB");
+        let error = check(&Limits::default().stack_bytes(999)).unwrap_err().to_string();
+        assert_eq!(error, "stack_bytes: 999 bytes is too little; at least 32KiB");
         assert!(check(&Limits::default().drain_limit(Duration::ZERO)).is_ok());
     }
 }

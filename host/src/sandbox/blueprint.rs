@@ -168,11 +168,11 @@ impl Blueprint {
         }
     }
 
-    fn not_open_in_time(&self) -> String {
+    pub(super) fn not_open_in_time(&self) -> String {
         let names: Vec<_> = self.forerunners.iter().map(Forerunner::to_string).collect();
         let among_it = if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) };
         format!(
-            "not open after {:?}{among_it}; raise Limits::opening_time if it needs longer",
+            "not open after {:?}{among_it}; raise Limits::opening_time (--opening-time) if it needs longer",
             self.limits.opening_time
         )
     }

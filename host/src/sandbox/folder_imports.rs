@@ -1,23 +1,21 @@
-//! Stands before the imports of `wasi:filesystem` that change things, to say for the very call that asked which flag
-//! would have allowed a change in a folder that is read-only. Whether it is allowed is decided behind it.
+//! Stands before the imports of `wasi:filesystem` 0.2, as its sister does for 0.3: to say for the very call that asked
+//! which flag would have allowed a change in a folder that is read-only, and to note who waits, as any of them may for
+//! a file that is slow or a pipe (see `holding`). Whether a change is allowed is decided behind it.
 
-use wasmtime::AsContextMut;
-use wasmtime::component::{Accessor, Linker, LinkerInstance, Resource};
-use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystem, WasiFilesystemCtxView, WasiFilesystemView};
+use wasmtime::component::{GuestTaskId, Linker, LinkerInstance, Resource};
+use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystemCtxView, WasiFilesystemView};
 use wasmtime_wasi::p2::FsError;
 use wasmtime_wasi::p2::bindings::filesystem::{preopens, types};
-use wasmtime_wasi::p3::bindings::filesystem as p3;
 
-use crate::sandbox::asking::asking_task;
+use crate::sandbox::holding::Holder;
 use crate::sandbox::net_imports::{Store, note};
 use crate::sandbox::state::SandboxState;
 
+type File = Resource<Descriptor>;
 type Answer<T> = wasmtime::Result<(Result<T, types::ErrorCode>,)>;
-type OpenedP3 = wasmtime::Result<(Result<Resource<Descriptor>, p3::types::ErrorCode>,)>;
-type OpeningP3 =
-    (Resource<Descriptor>, p3::types::PathFlags, String, p3::types::OpenFlags, p3::types::DescriptorFlags);
+type Opening = (File, types::PathFlags, String, types::OpenFlags, types::DescriptorFlags);
 
-/// Puts the notes before the imports that change things.
+/// Puts the notes before the imports.
 pub(crate) fn guard_folders(linker: &mut Linker<SandboxState>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     linker.instance("wasi:filesystem/preopens@0.2.12")?.func_wrap(
@@ -28,192 +26,129 @@ pub(crate) fn guard_folders(linker: &mut Linker<SandboxState>) -> wasmtime::Resu
             Ok((folders,))
         },
     )?;
-    guard_opening(linker)?;
-    guard_changes(linker)?;
-    guard_p3(linker)?;
+    let mut types = linker.instance("wasi:filesystem/types@0.2.12")?;
+    guard_opening(&mut types)?;
+    guard_changes(&mut types)?;
+    guard_looks(&mut types)?;
     linker.allow_shadowing(false);
     Ok(())
 }
 
-fn guard_opening(linker: &mut Linker<SandboxState>) -> wasmtime::Result<()> {
-    linker.instance("wasi:filesystem/types@0.2.12")?.func_wrap_async(
-        "[method]descriptor.open-at",
-        |mut store: Store<'_>,
-         (folder, path_flags, path, open_flags, flags): (
-            Resource<Descriptor>,
-            types::PathFlags,
-            String,
-            types::OpenFlags,
-            types::DescriptorFlags,
-        )| {
-            Box::new(async move {
-                let number = folder.rep();
-                let root = asking_task(&mut store)?;
-                let would_change = flags.contains(types::DescriptorFlags::WRITE)
-                    || open_flags.intersects(types::OpenFlags::CREATE | types::OpenFlags::TRUNCATE);
-                let opened = types::HostDescriptor::open_at(
-                    &mut view(&mut store),
-                    folder,
-                    path_flags,
-                    path,
-                    open_flags,
-                    flags,
-                )
-                .await;
-                if let Ok(opened) = &opened {
-                    store.data().reach.folders.opened(number, opened.rep());
-                }
-                if would_change {
-                    changed(&mut store, number, root, opened)
-                } else {
-                    answer(&mut store, opened)
-                }
-            })
-        },
-    )
-}
-
-fn guard_changes(linker: &mut Linker<SandboxState>) -> wasmtime::Result<()> {
-    let mut types = linker.instance("wasi:filesystem/types@0.2.12")?;
-    macro_rules! guard_path {
-        ($($name:literal $method:ident),+) => {$(
-            types.func_wrap_async(
-                concat!("[method]descriptor.", $name),
-                |mut store: Store<'_>, (folder, path): (Resource<Descriptor>, String)| {
-                    Box::new(async move {
-                        let number = folder.rep();
-                        let root = asking_task(&mut store)?;
-                        let done =
-                            types::HostDescriptor::$method(&mut view(&mut store), folder, path).await;
-                        changed(&mut store, number, root, done)
-                    })
-                },
-            )?;
-        )+};
-    }
-    guard_path!(
-        "create-directory-at" create_directory_at,
-        "remove-directory-at" remove_directory_at,
-        "unlink-file-at" unlink_file_at
-    );
-    guard_links(&mut types)?;
-    types.func_wrap_async(
-        "[method]descriptor.rename-at",
-        |mut store: Store<'_>,
-         (folder, from, into, to): (Resource<Descriptor>, String, Resource<Descriptor>, String)| {
-            Box::new(async move {
-                let number = folder.rep();
-                let root = asking_task(&mut store)?;
-                let done =
-                    types::HostDescriptor::rename_at(&mut view(&mut store), folder, from, into, to).await;
-                changed(&mut store, number, root, done)
-            })
-        },
-    )
-}
-
-fn guard_links(types: &mut LinkerInstance<'_, SandboxState>) -> wasmtime::Result<()> {
-    types.func_wrap_async(
-        "[method]descriptor.symlink-at",
-        |mut store: Store<'_>, (folder, target, path): (Resource<Descriptor>, String, String)| {
-            Box::new(async move {
-                let number = folder.rep();
-                let root = asking_task(&mut store)?;
-                let done =
-                    types::HostDescriptor::symlink_at(&mut view(&mut store), folder, target, path).await;
-                changed(&mut store, number, root, done)
-            })
-        },
-    )?;
-    types.func_wrap_async(
-        "[method]descriptor.link-at",
-        |mut store: Store<'_>,
-         (folder, flags, path, into, to): (
-            Resource<Descriptor>,
-            types::PathFlags,
-            String,
-            Resource<Descriptor>,
-            String,
-        )| {
-            Box::new(async move {
-                let number = into.rep();
-                let root = asking_task(&mut store)?;
-                let done =
-                    types::HostDescriptor::link_at(&mut view(&mut store), folder, flags, path, into, to)
-                        .await;
-                changed(&mut store, number, root, done)
-            })
-        },
-    )
-}
-
-fn guard_p3(linker: &mut Linker<SandboxState>) -> wasmtime::Result<()> {
-    linker.instance("wasi:filesystem/preopens@0.3.0")?.func_wrap(
-        "get-directories",
-        |mut store: Store<'_>, (): ()| {
-            let folders = p3::preopens::Host::get_directories(&mut view(&mut store))?;
-            store.data().reach.folders.handed_out(folders.iter().map(|(folder, _)| folder.rep()));
-            Ok((folders,))
-        },
-    )?;
-    linker
-        .instance("wasi:filesystem/types@0.3.0")?
-        .func_wrap_concurrent("[method]descriptor.open-at", |accessor, opening: OpeningP3| {
-            Box::pin(open_p3(accessor, opening))
-        })
-}
-
-async fn open_p3(accessor: &Accessor<SandboxState>, opening: OpeningP3) -> OpenedP3 {
-    let (folder, path_flags, path, open_flags, flags) = opening;
-    let number = folder.rep();
-    let root = accessor.with(|mut access| asking_task(&mut access.as_context_mut()))?;
-    let would_change = flags.contains(p3::types::DescriptorFlags::WRITE)
-        || open_flags.intersects(p3::types::OpenFlags::CREATE | p3::types::OpenFlags::TRUNCATE);
-    let files = accessor.with_getter::<WasiFilesystem>(SandboxState::filesystem);
-    let opened =
-        p3::types::HostDescriptorWithStore::open_at(&files, folder, path_flags, path, open_flags, flags)
-            .await;
-    accessor.with(|mut access| {
-        let mut store = access.as_context_mut();
-        let opened = match opened {
-            Ok(opened) => {
+fn guard_opening(types: &mut LinkerInstance<'_, SandboxState>) -> wasmtime::Result<()> {
+    types.func_wrap_async("[method]descriptor.open-at", |mut store: Store<'_>, opening: Opening| {
+        Box::new(async move {
+            let (folder, path_flags, path, open_flags, flags) = opening;
+            let number = folder.rep();
+            let would_change = flags.contains(types::DescriptorFlags::WRITE)
+                || open_flags.intersects(types::OpenFlags::CREATE | types::OpenFlags::TRUNCATE);
+            let holder = Holder::begin(&mut store)?;
+            let mut files = view(&mut store);
+            let opened =
+                types::HostDescriptor::open_at(&mut files, folder, path_flags, path, open_flags, flags).await;
+            let root = holder.end(&store);
+            if let Ok(opened) = &opened {
                 store.data().reach.folders.opened(number, opened.rep());
-                Ok(opened)
             }
-            Err(error) => Err(p3::types::Host::convert_error_code(&mut view(&mut store), error)?),
-        };
-        if would_change
-            && matches!(opened, Err(p3::types::ErrorCode::NotPermitted | p3::types::ErrorCode::ReadOnly))
-        {
-            let denial = store.data().reach.folders.denial(number);
-            note(&mut store, root, denial);
-        }
-        Ok((opened,))
+            answer(&mut store, root, would_change.then_some(number), opened)
+        })
     })
+}
+
+/// Puts itself before methods whose answer may be an error code. What they would change are folders by their names
+/// among the parameters.
+macro_rules! guard {
+    ($types:ident: $($name:literal $host:ident $method:ident ($($arg:ident),+): ($($type:ty),+)
+        $(changes $($folder:ident),+)?;)+) => {$(
+        $types.func_wrap_async(
+            concat!("[method]", $name),
+            |mut store: Store<'_>, ($($arg,)+): ($($type,)+)| {
+                Box::new(async move {
+                    let changes = [$($($folder.rep()),+)?];
+                    let holder = Holder::begin(&mut store)?;
+                    let done = types::$host::$method(&mut view(&mut store), $($arg),+).await;
+                    let root = holder.end(&store);
+                    answer(&mut store, root, changes, done)
+                })
+            },
+        )?;
+    )+};
+}
+
+fn guard_changes(types: &mut LinkerInstance<'_, SandboxState>) -> wasmtime::Result<()> {
+    guard! { types:
+        "descriptor.create-directory-at" HostDescriptor create_directory_at
+            (folder, path): (File, String) changes folder;
+        "descriptor.remove-directory-at" HostDescriptor remove_directory_at
+            (folder, path): (File, String) changes folder;
+        "descriptor.unlink-file-at" HostDescriptor unlink_file_at
+            (folder, path): (File, String) changes folder;
+        "descriptor.rename-at" HostDescriptor rename_at
+            (folder, from, into, to): (File, String, File, String) changes folder, into;
+        "descriptor.symlink-at" HostDescriptor symlink_at
+            (folder, target, path): (File, String, String) changes folder;
+        "descriptor.link-at" HostDescriptor link_at
+            (folder, flags, path, into, to): (File, types::PathFlags, String, File, String) changes into;
+        "descriptor.set-size" HostDescriptor set_size (file, size): (File, u64) changes file;
+        "descriptor.set-times" HostDescriptor set_times
+            (file, read, written): (File, types::NewTimestamp, types::NewTimestamp) changes file;
+        "descriptor.set-times-at" HostDescriptor set_times_at
+            (folder, flags, path, read, written):
+            (File, types::PathFlags, String, types::NewTimestamp, types::NewTimestamp) changes folder;
+        "descriptor.write" HostDescriptor write (file, bytes, offset): (File, Vec<u8>, u64) changes file;
+    }
+    Ok(())
+}
+
+fn guard_looks(types: &mut LinkerInstance<'_, SandboxState>) -> wasmtime::Result<()> {
+    guard! { types:
+        "descriptor.advise" HostDescriptor advise
+            (file, offset, length, advice): (File, u64, u64, types::Advice);
+        "descriptor.get-flags" HostDescriptor get_flags (file): (File);
+        "descriptor.get-type" HostDescriptor get_type (file): (File);
+        "descriptor.metadata-hash" HostDescriptor metadata_hash (file): (File);
+        "descriptor.metadata-hash-at" HostDescriptor metadata_hash_at
+            (folder, flags, path): (File, types::PathFlags, String);
+        "descriptor.read" HostDescriptor read (file, most, offset): (File, u64, u64);
+        "descriptor.read-directory" HostDescriptor read_directory (folder): (File);
+        "descriptor.readlink-at" HostDescriptor readlink_at (folder, path): (File, String);
+        "descriptor.stat" HostDescriptor stat (file): (File);
+        "descriptor.stat-at" HostDescriptor stat_at (folder, flags, path): (File, types::PathFlags, String);
+        "descriptor.sync" HostDescriptor sync (file): (File);
+        "descriptor.sync-data" HostDescriptor sync_data (file): (File);
+        "directory-entry-stream.read-directory-entry" HostDirectoryEntryStream read_directory_entry
+            (entries): (Resource<types::DirectoryEntryStream>);
+    }
+    types.func_wrap_async(
+        "[method]descriptor.is-same-object",
+        |mut store: Store<'_>, (one, other): (File, File)| {
+            Box::new(async move {
+                let holder = Holder::begin(&mut store)?;
+                let is_same = types::HostDescriptor::is_same_object(&mut view(&mut store), one, other).await;
+                holder.end(&store);
+                Ok((is_same?,))
+            })
+        },
+    )
 }
 
 fn view<'a>(store: &'a mut Store<'_>) -> WasiFilesystemCtxView<'a> {
     store.data_mut().filesystem()
 }
 
-fn answer<T>(store: &mut Store<'_>, answered: Result<T, FsError>) -> Answer<T> {
-    match answered {
-        Ok(value) => Ok((Ok(value),)),
-        Err(error) => Ok((Err(types::Host::convert_error_code(&mut view(store), error)?),)),
-    }
-}
-
-/// Gives the answer to a change, with a note of what was missing if it was refused.
-fn changed<T>(
+/// Gives the answer, with a note of what was missing if a change was refused.
+fn answer<T>(
     store: &mut Store<'_>,
-    folder: u32,
-    root: Option<wasmtime::component::GuestTaskId>,
+    root: Option<GuestTaskId>,
+    changes: impl IntoIterator<Item = u32>,
     answered: Result<T, FsError>,
 ) -> Answer<T> {
-    let (answered,) = answer(store, answered)?;
-    if matches!(answered, Err(types::ErrorCode::NotPermitted | types::ErrorCode::ReadOnly)) {
-        let denial = store.data().reach.folders.denial(folder);
+    let error = match answered {
+        Ok(value) => return Ok((Ok(value),)),
+        Err(error) => types::Host::convert_error_code(&mut view(store), error)?,
+    };
+    if matches!(error, types::ErrorCode::NotPermitted | types::ErrorCode::ReadOnly) {
+        let denial = changes.into_iter().find_map(|folder| store.data().reach.folders.denial(folder));
         note(store, root, denial);
     }
-    Ok((answered,))
+    Ok((Err(error),))
 }

@@ -9,15 +9,15 @@ use crate::failure::Denial;
 /// The folders of one sandbox.
 #[derive(Debug)]
 pub(crate) struct Folders {
-    /// The flags that would allow changes, in the order of the grants.
-    flags: Arc<[String]>,
+    /// The flags that would allow changes where they are not allowed yet, in the order of the grants.
+    flags: Arc<[Option<String>]>,
     /// By the numbers that guests have for their handles, which are used again.
     handles: Mutex<HashMap<u32, usize>>,
 }
 
 impl Folders {
     /// Starts with what is granted, by the flags that would allow changes.
-    pub(crate) fn granted(flags: Arc<[String]>) -> Self {
+    pub(crate) fn granted(flags: Arc<[Option<String>]>) -> Self {
         Folders { flags, handles: Mutex::default() }
     }
 
@@ -38,7 +38,7 @@ impl Folders {
     /// Says what a refused change lacked.
     pub(crate) fn denial(&self, handle: u32) -> Option<Denial> {
         let index = *self.handles().get(&handle)?;
-        let flag = self.flags.get(index)?;
+        let flag = self.flags.get(index)?.as_ref()?;
         let wanted = format!("changes in the folder {}", folder_of(flag));
         Some(Denial::of(wanted, flag.clone()))
     }

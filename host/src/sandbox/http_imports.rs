@@ -1,10 +1,9 @@
 //! WASI HTTP 0.2 and 0.3 in a linker. The engine's makers have written what it does; here is noted whose guest code
 //! sends a request, which only its import knows, and a call that nobody awaits any more sends none.
 
-use std::future::{pending, poll_fn};
+use std::future::poll_fn;
 use std::pin::pin;
 
-use wasmtime::AsContextMut;
 use wasmtime::component::{Linker, Resource};
 use wasmtime_wasi_http::p2::bindings::http::{outgoing_handler, types as p2};
 use wasmtime_wasi_http::p2::types::HostOutgoingRequest;
@@ -13,6 +12,7 @@ use wasmtime_wasi_http::p3::bindings::http::types as p3;
 use wasmtime_wasi_http::{WasiHttp, WasiHttpView};
 
 use crate::sandbox::asking::asking_task;
+use crate::sandbox::fence::Fence;
 use crate::sandbox::state::SandboxState;
 
 /// Adds WASI HTTP, for guests to send requests.
@@ -53,24 +53,19 @@ fn attribute_p3(linker: &mut Linker<SandboxState>) -> wasmtime::Result<()> {
     let mut client = linker.instance("wasi:http/client@0.3.0")?;
     client.func_wrap_concurrent("send", |accessor, (request,): (Resource<p3::Request>,)| {
         Box::pin(async move {
-            let root = accessor.with(|mut store| asking_task(&mut store.as_context_mut()))?;
-            if accessor.with(|mut store| store.data_mut().is_given_up(root)) {
-                // Its caller has been told that it failed: what it would do now nobody expects.
-                return pending().await;
-            }
+            let fence = Fence::enter(accessor)?;
+            fence.pass(accessor).await;
             let http = accessor.with_getter::<WasiHttp>(SandboxState::http);
             let mut sending = pin!(<WasiHttp as HostWithStore<SandboxState>>::send(&http, request));
             let sent = poll_fn(|cx| {
                 // The request goes out the first time this is polled, before any other guest code runs.
-                accessor.with(|mut store| store.data_mut().set_http_caller(root));
+                accessor.with(|mut store| store.data_mut().set_http_caller(fence.root));
                 let polled = sending.as_mut().poll(cx);
                 accessor.with(|mut store| store.data_mut().settle_http_notes());
                 polled
             })
             .await;
-            if accessor.with(|mut store| store.data_mut().is_given_up(root)) {
-                return pending().await;
-            }
+            fence.pass(accessor).await;
             match sent {
                 Ok(answer) => Ok((Ok(answer),)),
                 Err(error) => accessor.with(|mut store| {

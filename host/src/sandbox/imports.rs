@@ -1,17 +1,14 @@
 //! What a sandbox may import: WASI 0.2 and 0.3 as far as is granted, settings and keys, `wasmpool:host` (guest/wit), and
 //! the embedder's own functions. What stands before the engine's imports, to note who asks, is put in place here.
 
-use wasmtime::component::{Access, HasSelf, Linker, Resource};
-use wasmtime::{AsContextMut, Engine, StoreContextMut};
-use wasmtime_wasi::WasiView;
-use wasmtime_wasi::p2::DynOutputStream;
-use wasmtime_wasi::p2::bindings::io::streams;
+use wasmtime::component::{Access, HasSelf, Linker};
+use wasmtime::{AsContextMut, Engine};
 
 use crate::call::AttemptId;
-use crate::sandbox::asking::asking_task;
 use crate::sandbox::contract;
 use crate::sandbox::fence::fence_sleeps;
 use crate::sandbox::folder_imports::guard_folders;
+use crate::sandbox::folder_imports_p3::guard_folders_p3;
 use crate::sandbox::holding::note_holds;
 use crate::sandbox::http_imports::add_http;
 use crate::sandbox::net_imports::guard_sockets;
@@ -20,6 +17,7 @@ use crate::sandbox::own_imports::OwnImports;
 use crate::sandbox::queue_imports::add_queues;
 use crate::sandbox::state::SandboxState;
 use crate::sandbox::stores::add_stores;
+use crate::sandbox::stream_imports::note_streams;
 
 impl<T: 'static> contract::wasmpool::host::call::HostWithStore<T> for HasSelf<SandboxState> {
     fn id(mut store: Access<'_, T, Self>) -> wasmtime::Result<u64> {
@@ -63,13 +61,14 @@ pub(crate) fn linker(engine: &Engine, own: &OwnImports) -> wasmtime::Result<Link
     })?;
     add_queues(&mut linker)?;
     add_http(&mut linker)?;
-    attribute_output(&mut linker)?;
+    note_streams(&mut linker)?;
     note_holds(&mut linker)?;
     fence_sleeps(&mut linker)?;
     add_stores(&mut linker)?;
     guard_sockets(&mut linker)?;
     guard_sockets_p3(&mut linker)?;
     guard_folders(&mut linker)?;
+    guard_folders_p3(&mut linker)?;
     own.define(&mut linker)?;
     Ok(linker)
 }
@@ -90,46 +89,3 @@ pub(crate) fn refuse_secure_random(linker: &mut Linker<SandboxState>) -> wasmtim
 #[derive(Debug, thiserror::Error)]
 #[error("secure random numbers in a snapshot would be the same in every sandbox; seed in #[init]")]
 struct SameForAll;
-
-/// Puts a note of who writes before each write to an output stream: only an import knows which call's guest
-/// code it was called from, and the stream behind it serves the whole sandbox.
-fn attribute_output(linker: &mut Linker<SandboxState>) -> wasmtime::Result<()> {
-    linker.allow_shadowing(true);
-    let mut io = linker.instance("wasi:io/streams@0.2.12")?;
-    io.func_wrap("[method]output-stream.write", |mut store, (stream, bytes): (Resource<_>, Vec<u8>)| {
-        note_writer(&mut store)?;
-        let table = store.data_mut().ctx().table;
-        let written = streams::HostOutputStream::write(table, stream, bytes);
-        Ok((stream_result(store, written)?,))
-    })?;
-    io.func_wrap_async(
-        "[method]output-stream.blocking-write-and-flush",
-        |mut store, (stream, bytes): (Resource<DynOutputStream>, Vec<u8>)| {
-            Box::new(async move {
-                note_writer(&mut store)?;
-                let table = store.data_mut().ctx().table;
-                let written = streams::HostOutputStream::blocking_write_and_flush(table, stream, bytes).await;
-                Ok((stream_result(store, written)?,))
-            })
-        },
-    )?;
-    linker.allow_shadowing(false);
-    Ok(())
-}
-
-fn note_writer(store: &mut StoreContextMut<'_, SandboxState>) -> wasmtime::Result<()> {
-    let root = asking_task(store)?;
-    let state = store.data_mut();
-    state.output.set_writer(root.and_then(|task| state.roster.attempt_of(task)));
-    Ok(())
-}
-
-fn stream_result(
-    mut store: StoreContextMut<'_, SandboxState>,
-    written: wasmtime_wasi::p2::StreamResult<()>,
-) -> wasmtime::Result<Result<(), streams::StreamError>> {
-    match written {
-        Ok(()) => Ok(Ok(())),
-        Err(error) => Ok(Err(streams::Host::convert_stream_error(store.data_mut().ctx().table, error)?)),
-    }
-}

@@ -10,6 +10,7 @@ use wasmtime_wasi::p3::sockets::SocketError;
 use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView};
 
 use crate::sandbox::asking::asking_task;
+use crate::sandbox::fence::Fence;
 use crate::sandbox::net_imports::{Store, may_have_socket, note, view};
 use crate::sandbox::state::SandboxState;
 
@@ -75,6 +76,9 @@ fn guard_udp(linker: &mut Linker<SandboxState>) -> wasmtime::Result<()> {
     )?;
     sockets.func_wrap_concurrent("[method]udp-socket.send", |accessor, (socket, bytes, to)| {
         Box::pin(send_p3(accessor, socket, bytes, to))
+    })?;
+    sockets.func_wrap_concurrent("[method]udp-socket.receive", |accessor, (socket,)| {
+        Box::pin(receive_p3(accessor, socket))
     })
 }
 
@@ -82,19 +86,20 @@ async fn resolve_p3(
     accessor: &Accessor<SandboxState>,
     name: String,
 ) -> wasmtime::Result<(Result<Vec<p3::types::IpAddress>, p3::ip_name_lookup::ErrorCode>,)> {
-    let denied = accessor.with(|mut access| -> wasmtime::Result<bool> {
+    let fence = Fence::enter(accessor)?;
+    let denied = accessor.with(|mut access| {
         let mut store = access.as_context_mut();
         let denial = store.data().reach.net.lookup_denial(&name);
-        let root = asking_task(&mut store)?;
         let is_denied = denial.is_some();
-        note(&mut store, root, denial);
-        Ok(is_denied)
-    })?;
+        note(&mut store, fence.root, denial);
+        is_denied
+    });
     if denied {
         return Ok((Err(p3::ip_name_lookup::ErrorCode::AccessDenied),));
     }
     let sockets = accessor.with_getter::<WasiSockets>(SandboxState::sockets);
     let found = p3::ip_name_lookup::HostWithStore::resolve_addresses(&sockets, name.clone()).await?;
+    fence.pass(accessor).await;
     if let Ok(addresses) = &found {
         let net = accessor.with(|mut access| access.get().reach.net.clone());
         addresses.iter().for_each(|address| net.answered(&name, ip_of_p3(address)));
@@ -107,10 +112,11 @@ async fn connect_p3(
     socket: Resource<p3::types::TcpSocket>,
     to: p3::types::IpSocketAddress,
 ) -> Answer<()> {
-    let root = accessor.with(|mut access| asking_task(&mut access.as_context_mut()))?;
+    let fence = Fence::enter(accessor)?;
     let sockets = accessor.with_getter::<WasiSockets>(SandboxState::sockets);
     let connected = p3::types::HostTcpSocketWithStore::connect(&sockets, socket, to).await;
-    told_p3(accessor, root, Some(to), connected)
+    fence.pass(accessor).await;
+    told_p3(accessor, fence.root, Some(to), connected)
 }
 
 async fn send_p3(
@@ -119,10 +125,22 @@ async fn send_p3(
     bytes: Vec<u8>,
     to: Option<p3::types::IpSocketAddress>,
 ) -> Answer<()> {
-    let root = accessor.with(|mut access| asking_task(&mut access.as_context_mut()))?;
+    let fence = Fence::enter(accessor)?;
     let sockets = accessor.with_getter::<WasiSockets>(SandboxState::sockets);
     let sent = p3::types::HostUdpSocketWithStore::send(&sockets, socket, bytes, to).await;
-    told_p3(accessor, root, to, sent)
+    fence.pass(accessor).await;
+    told_p3(accessor, fence.root, to, sent)
+}
+
+async fn receive_p3(
+    accessor: &Accessor<SandboxState>,
+    socket: Resource<p3::types::UdpSocket>,
+) -> Answer<(Vec<u8>, p3::types::IpSocketAddress)> {
+    let fence = Fence::enter(accessor)?;
+    let sockets = accessor.with_getter::<WasiSockets>(SandboxState::sockets);
+    let received = p3::types::HostUdpSocketWithStore::receive(&sockets, socket).await;
+    fence.pass(accessor).await;
+    accessor.with(|mut access| answer_p3(&mut access.as_context_mut(), received))
 }
 
 /// Notes what was missing, if anything was, and gives the guest its answer.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::event::Teller;
-use crate::grants::Grants;
+use crate::grants::{DirGrant, Grants};
 use crate::keyvalue::KeyValues;
 use crate::limits::Limits;
 use crate::net::NetRules;
@@ -52,7 +52,7 @@ pub(crate) struct Supply {
     keyvalues: Arc<KeyValues>,
     queues: Arc<Queues>,
     rules: Arc<NetRules>,
-    folders: Arc<[String]>,
+    folders: Arc<[Option<String>]>,
     http: Option<Arc<HttpDesk>>,
 }
 
@@ -67,7 +67,7 @@ impl Supply {
             keyvalues,
             queues,
             rules: Arc::new(grants.net_rules()?),
-            folders: grants.dirs().iter().map(|dir| dir.writable_flag()).collect(),
+            folders: grants.dirs().iter().map(DirGrant::writable_flag).collect(),
             http,
         })
     }

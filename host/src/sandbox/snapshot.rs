@@ -119,7 +119,7 @@ impl SnapshotRun {
 
     fn not_done_in_time(&self) -> Untaken {
         Untaken::Failed(format!(
-            "{} has not ended after {:?}; raise Limits::snapshot_time if it needs longer",
+            "{} has not ended after {:?}; raise Limits::snapshot_time (--snapshot-time) if it needs longer",
             self.function, self.limits.snapshot_time
         ))
     }

@@ -54,7 +54,7 @@ impl Blueprint {
             };
             runtime
                 .block_on(opening)
-                .map_err(|_| format!("not open after {:?}", self.limits.opening_time))?
+                .map_err(|_| self.not_open_in_time())?
                 .map_err(|unopened| unopened.reason)
         };
         let sandbox = std::thread::scope(|scope| {

@@ -148,6 +148,12 @@ impl FromStr for DirFlag {
         if host.is_empty() || guest.is_empty() {
             return Err("a folder has a name".to_owned());
         }
+        if guest.contains("::") {
+            return Err(format!("`{guest}` is no name for guests; write HOST::GUEST with one `::`"));
+        }
+        if folders != guest && !guest.starts_with('/') {
+            return Err(format!("guests know folders by their whole paths; write `{host}::/{guest}`"));
+        }
         Ok(DirFlag { host: host.into(), guest: guest.to_owned(), is_writable })
     }
 }
@@ -207,7 +213,7 @@ mod tests {
         assert_eq!("data:rw".parse(), dir("data", "data", true));
         assert_eq!("a/b::/data".parse(), dir("a/b", "/data", false));
         assert_eq!("C:\\x::/data:rw".parse(), dir("C:\\x", "/data", true));
-        for bad in ["", ":rw", "::/data", "data::", "data:::rw"] {
+        for bad in ["", ":rw", "::/data", "data::", "data:::rw", "data::rel", "data::./rel", "data::/a::/b"] {
             assert!(bad.parse::<DirFlag>().is_err(), "{bad}");
         }
     }

@@ -5,35 +5,37 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use wasmpool::{Limits, PoolBuilder, RerunInterrupted};
 
+use crate::quantities::{parse_bytes, parse_count, parse_rate, parse_some_time, parse_time};
+
 /// What a call may use up.
 #[derive(Args)]
 #[command(next_help_heading = "Limits")]
 pub(crate) struct LimitArgs {
     /// Stop an attempt that has run for so long, such as 500ms or 10s; time that others keep it waiting is not counted
     /// [default: the task's #[timeout], or none]
-    #[arg(long, value_name = "DUR", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DUR", value_parser = parse_time, allow_hyphen_values = true)]
     timeout: Option<Duration>,
     /// Give up an attempt that has waited for a worker for so long [default: none]
-    #[arg(long, value_name = "DUR", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DUR", value_parser = parse_time, allow_hyphen_values = true)]
     queue_timeout: Option<Duration>,
     /// Stop a call that was not done so long after it was read, whatever it waits for [default: none]
-    #[arg(long, value_name = "DUR", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DUR", value_parser = parse_time, allow_hyphen_values = true)]
     deadline: Option<Duration>,
     /// Say that an attempt is slow when it has run for so long [default: 60s, or 4/5 of --timeout if that is less]
-    #[arg(long, value_name = "DUR", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DUR", value_parser = parse_time, allow_hyphen_values = true)]
     slow_after: Option<Duration>,
     /// Run calls again that lost their sandbox to another call: unless they had an effect outside of it, such as a
     /// POST; always; or never
     #[arg(long, value_enum, hide_possible_values = true, value_name = "unless-effects|always|never")]
     rerun_interrupted: Option<RerunArg>,
     /// HTTP requests to one origin in a time, such as 10/s, 300/m or 1000/h; others wait [default: as they come]
-    #[arg(long, value_name = "N/s", value_parser = parse_rate)]
+    #[arg(long, value_name = "N/s", value_parser = parse_rate, allow_hyphen_values = true)]
     rate: Option<f64>,
     /// Connections to one HTTP origin [default: 100]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_count::<usize>, allow_hyphen_values = true)]
     max_connections: Option<usize>,
     /// Size of the body of an HTTP request or answer [default: 64MiB]
-    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes, allow_hyphen_values = true)]
     max_body: Option<usize>,
     #[command(flatten)]
     sizes: SizeArgs,
@@ -44,37 +46,37 @@ pub(crate) struct LimitArgs {
 #[command(next_help_heading = "Limits")]
 pub(crate) struct SizeArgs {
     /// Memory of a sandbox, such as 64MiB [default: 256MiB]
-    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes, allow_hyphen_values = true)]
     memory: Option<usize>,
     /// Stack of guest code [default: 512KiB]
-    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes, allow_hyphen_values = true)]
     stack: Option<usize>,
     /// Open handles, streams and subtasks of a sandbox [default: 65536]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_count::<usize>, allow_hyphen_values = true)]
     max_handles: Option<usize>,
     /// Size of the arguments of a call [default: 16MiB]
-    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes, allow_hyphen_values = true)]
     max_arguments: Option<usize>,
     /// Size of the answer of a call; as JSON it may take 12 times as much of the host's memory [default: 16MiB]
-    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes, allow_hyphen_values = true)]
     max_answer: Option<usize>,
     /// How much of a call's output is shown [default: 64KiB]
-    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes, allow_hyphen_values = true)]
     max_output: Option<usize>,
     /// Size of all items in one queue [default: 64MiB]
-    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes, allow_hyphen_values = true)]
     max_queue: Option<usize>,
     /// How long opening a sandbox may take, its initializer included [default: 60s]
-    #[arg(long, value_name = "DUR", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DUR", value_parser = parse_time, allow_hyphen_values = true)]
     opening_time: Option<Duration>,
     /// How long a snapshot function may run [default: 5m]
-    #[arg(long, value_name = "DUR", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DUR", value_parser = parse_time, allow_hyphen_values = true)]
     snapshot_time: Option<Duration>,
     /// Size of the module [default: 256MiB]
-    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes, allow_hyphen_values = true)]
     max_module: Option<usize>,
     /// How long compiling the module may take [default: 2m]
-    #[arg(long, value_name = "DUR", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DUR", value_parser = parse_some_time, allow_hyphen_values = true)]
     compile_time: Option<Duration>,
 }
 
@@ -134,45 +136,5 @@ impl SizeArgs {
 fn set<T>(limit: &mut T, given: Option<T>) {
     if let Some(given) = given {
         *limit = given;
-    }
-}
-
-/// Reads a rate such as `10/s`, per second.
-fn parse_rate(text: &str) -> Result<f64, String> {
-    let (count, unit) = text.split_once('/').unwrap_or((text, "s"));
-    let seconds = match unit {
-        "s" => 1.0,
-        "m" => 60.0,
-        "h" => 3600.0,
-        _ => return Err(format!("`{unit}` is none of s, m and h")),
-    };
-    let count: f64 = count.parse().map_err(|_| format!("`{count}` is not a number"))?;
-    Ok(count / seconds)
-}
-
-/// Reads a size such as `64MiB`.
-pub(crate) fn parse_bytes(text: &str) -> Result<usize, String> {
-    let bytes = parse_size::parse_size(text).map_err(|error| error.to_string())?;
-    usize::try_from(bytes).map_err(|_| "it is more than this machine can address".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{parse_bytes, parse_rate};
-
-    #[test]
-    fn rates_are_per_second_minute_or_hour() {
-        assert_eq!(parse_rate("10/s"), Ok(10.0));
-        assert_eq!(parse_rate("2.5"), Ok(2.5));
-        assert_eq!(parse_rate("300/m"), Ok(5.0));
-        assert!(parse_rate("10/d").is_err() && parse_rate("many/s").is_err());
-    }
-
-    #[test]
-    fn sizes_have_decimal_and_binary_units() {
-        assert_eq!(parse_bytes("64MiB"), Ok(64 << 20));
-        assert_eq!(parse_bytes("64MB"), Ok(64_000_000));
-        assert_eq!(parse_bytes("1234"), Ok(1234));
-        assert!(parse_bytes("many").is_err());
     }
 }

@@ -5,6 +5,7 @@
 //! modules and pools is done through the public names of the library.
 
 mod exit;
+mod quantities;
 mod limit_args;
 mod talk;
 mod queue_args;

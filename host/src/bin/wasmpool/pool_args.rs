@@ -7,6 +7,7 @@ use wasmpool::{Workers, default_cache_dir};
 
 use crate::granted::{GrantFlags, SnapshotFlags};
 use crate::limit_args::LimitArgs;
+use crate::quantities::parse_count;
 use crate::queue_args::QueueFlag;
 use crate::retry_args::RetryArgs;
 use crate::sandbox_args::SandboxArgs;
@@ -17,10 +18,10 @@ use crate::sandbox_args::SandboxArgs;
 pub(crate) struct PoolArgs {
     /// Workers, each a thread with sandboxes of its own; N..M starts with N and adds more while calls wait
     /// [default: one per core; 1 for `run`]
-    #[arg(short, long, value_name = "N[..M]")]
+    #[arg(short, long, value_name = "N[..M]", allow_hyphen_values = true)]
     pub(crate) workers: Option<Workers>,
     /// Calls in flight per worker [default: 16, or 1 if the module has no async task]
-    #[arg(short, long, value_name = "N")]
+    #[arg(short, long, value_name = "N", value_parser = parse_count::<usize>, allow_hyphen_values = true)]
     pub(crate) concurrency: Option<usize>,
     #[command(flatten)]
     pub(crate) sandboxes: SandboxArgs,

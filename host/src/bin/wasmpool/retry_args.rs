@@ -5,6 +5,8 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use wasmpool::{PoolBuilder, RetryOn, RetryPolicy};
 
+use crate::quantities::parse_time;
+
 /// Which calls are tried again.
 #[derive(Args)]
 pub(crate) struct RetryArgs {
@@ -13,7 +15,7 @@ pub(crate) struct RetryArgs {
     attempts: Option<u32>,
     /// Wait up to so long before the second attempt, doubling up to 10s; the wait is drawn at random
     /// [default: the task's #[retry], or 100ms; 3 attempts if --attempts is not given]
-    #[arg(long, value_name = "DUR", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DUR", value_parser = parse_time, allow_hyphen_values = true)]
     retry_delay: Option<Duration>,
     /// Failures to try again: task-error, timed-out, trapped, out-of-memory, too-large [default: task-error,timed-out]
     #[arg(long, value_enum, value_delimiter = ',', hide_possible_values = true, value_name = "KIND[,KIND]…")]

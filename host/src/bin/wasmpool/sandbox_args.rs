@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use wasmpool::{Isolation, PoolBuilder};
 
-use crate::limit_args::parse_bytes;
+use crate::quantities::{parse_bytes, parse_count, parse_time};
 
 /// Which calls share a sandbox, and for how long.
 #[derive(Args)]
@@ -15,16 +15,16 @@ pub(crate) struct SandboxArgs {
     #[arg(long, value_enum, hide_possible_values = true, value_name = "shared|exclusive|fresh")]
     isolation: Option<IsolationArg>,
     /// Replace a sandbox after this many calls; large numbers are spread a little, never exceeded
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_count::<u64>, allow_hyphen_values = true)]
     recycle_after: Option<u64>,
     /// Replace a sandbox that is so old, such as 90s or 1h
-    #[arg(long, value_name = "DUR", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DUR", value_parser = parse_time, allow_hyphen_values = true)]
     recycle_age: Option<Duration>,
     /// Replace a sandbox whose memory has grown to this size, such as 64MiB
-    #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
+    #[arg(long, value_name = "SIZE", value_parser = parse_bytes, allow_hyphen_values = true)]
     recycle_memory: Option<usize>,
     /// Close a sandbox that was without a call for so long, such as 10s
-    #[arg(long, value_name = "DUR", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DUR", value_parser = parse_time, allow_hyphen_values = true)]
     idle_timeout: Option<Duration>,
 }
 

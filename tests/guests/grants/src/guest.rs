@@ -10,6 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bindings::wasi::config::store as config;
 use bindings::wasi::keyvalue::{atomics, batch, store};
+use wasip3::filesystem::types as files;
 use wasip3::sockets::{ip_name_lookup, types as sockets};
 
 #[expect(unsafe_code, reason = "generated bindings")]
@@ -35,6 +36,22 @@ fn bucket(name: &str) -> store::Bucket {
 
 fn address(ip: (u8, u8, u8, u8), port: u16) -> sockets::IpSocketAddress {
     sockets::IpSocketAddress::Ipv4(sockets::Ipv4SocketAddress { port, address: ip })
+}
+
+/// The first folder that is granted.
+fn folder_p3() -> files::Descriptor {
+    wasip3::filesystem::preopens::get_directories().swap_remove(0).0
+}
+
+#[expect(unsafe_code, reason = "std sets times of open files only")]
+fn set_times_at(path: String) -> Result<(), String> {
+    unsafe extern "C" {
+        fn utimes(path: *const core::ffi::c_char, times: *const core::ffi::c_void) -> i32;
+    }
+    let path = std::ffi::CString::new(path).map_err(text)?;
+    // SAFETY: the path is a string that ends in NUL and lives until the call returns, and no times are the present one.
+    let done = unsafe { utimes(path.as_ptr(), std::ptr::null()) };
+    if done == 0 { Ok(()) } else { Err(text(std::io::Error::last_os_error())) }
 }
 
 impl bindings::Guest for Grants {
@@ -147,6 +164,56 @@ impl bindings::Guest for Grants {
         // SAFETY: both are strings that end in NUL and live until the call returns.
         let done = unsafe { symlink(original.as_ptr(), link.as_ptr()) };
         if done == 0 { Ok(()) } else { Err(text(std::io::Error::last_os_error())) }
+    }
+
+    fn change_opened(how: String, path: String) -> Result<(), String> {
+        // Only to read: it is the folder that counts.
+        let open = || fs::File::open(&path).map_err(text);
+        match how.as_str() {
+            "set-size" => open()?.set_len(1).map_err(text),
+            "set-times" => {
+                let times = fs::FileTimes::new().set_modified(UNIX_EPOCH);
+                open()?.set_times(times).map_err(text)
+            }
+            "set-times-at" => set_times_at(path),
+            other => Err(format!("no way to change: {other}")),
+        }
+    }
+
+    async fn change_p3(how: String, path: String) -> Result<(), String> {
+        let (folder, path) = (folder_p3(), path.as_str());
+        let now = files::NewTimestamp::Now;
+        let follow = files::PathFlags::SYMLINK_FOLLOW;
+        let opened = async || {
+            let (create, read) = (files::OpenFlags::empty(), files::DescriptorFlags::READ);
+            folder.open_at(follow, path.to_owned(), create, read).await
+        };
+        let other = format!("{path}-other");
+        let done = match how.as_str() {
+            "create-directory-at" => folder.create_directory_at(other).await,
+            "link-at" => folder.link_at(files::PathFlags::empty(), path.to_owned(), &folder, other).await,
+            "remove-directory-at" => folder.remove_directory_at(path.to_owned()).await,
+            "rename-at" => folder.rename_at(path.to_owned(), &folder, other).await,
+            "set-size" => opened().await.map_err(debugged)?.set_size(1).await,
+            "set-times" => opened().await.map_err(debugged)?.set_times(now, now).await,
+            "set-times-at" => folder.set_times_at(follow, path.to_owned(), now, now).await,
+            "symlink-at" => folder.symlink_at(path.to_owned(), other).await,
+            "unlink-file-at" => folder.unlink_file_at(path.to_owned()).await,
+            other => return Err(format!("no way to change: {other}")),
+        };
+        done.map_err(debugged)
+    }
+
+    async fn open_then_make_p3(path: String, made: String) -> Result<(), String> {
+        let folder = folder_p3();
+        let (follow, read) = (files::PathFlags::SYMLINK_FOLLOW, files::DescriptorFlags::READ);
+        folder.open_at(follow, path, files::OpenFlags::empty(), read).await.map_err(debugged)?;
+        folder.create_directory_at(made).await.map_err(debugged)
+    }
+
+    async fn nap(ms: u32) -> u32 {
+        wasip3::clocks::monotonic_clock::wait_for(u64::from(ms) * 1_000_000).await;
+        ms
     }
 
     fn world_seen() -> String {
