@@ -20,8 +20,10 @@ mod env_file;
 mod granted;
 #[path = "../../host/src/bin/wasmpool/pool_args.rs"]
 mod pool_args;
-#[path = "../../host/src/bin/wasmpool/inputs.rs"]
-mod inputs;
+#[path = "../../host/src/bin/wasmpool/journal/mod.rs"]
+mod journal;
+#[path = "../../host/src/bin/wasmpool/lines.rs"]
+mod lines;
 #[path = "../../host/src/bin/wasmpool/args.rs"]
 mod args;
 #[path = "../../host/src/bin/wasmpool/fuzzing.rs"]

@@ -15,7 +15,7 @@ use crate::args::{MapArgs, Resume};
 use crate::failed_input::FailedInput;
 use crate::inputs::Input;
 use crate::journal::contents::Record;
-use crate::journal::file::{Journal, begin};
+use crate::journal::file::{Journal, begin, folder_of};
 use crate::journal::key::KeyMaker;
 use crate::journal::recorded::Recorded;
 use crate::lines::{LineKind, RawLine};
@@ -57,7 +57,7 @@ impl Resumed {
             bail!("--resume: stdout keeps no records; name a file with --output");
         }
         let Some(journal) = Journal::open(output)? else { return Ok((Resumed::default(), input)) };
-        let folder = output.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+        let folder = folder_of(output);
         let mut check = Check::new(args, module, &journal, resume, folder)?;
         let input = check.all(input, folder)?;
         let failed_lines = check.failed_lines;
@@ -68,7 +68,7 @@ impl Resumed {
     /// Says what is not run again, if anything.
     pub(crate) fn tell(&self, talk: &Talk) {
         let Some((journal, resume)) = &self.journal else { return };
-        let (name, again) = (journal.name(), journal.contents().failed());
+        let name = journal.name();
         if journal.contents().is_torn {
             talk.say(format!("the last line of `{name}` was cut off, and is dropped"));
         }
@@ -76,7 +76,7 @@ impl Resumed {
             return;
         }
         let calls = self.past.recorded.len();
-        let failures = match (resume, again) {
+        let failures = match (resume, journal.contents().failed()) {
             (_, 0) => String::new(),
             (Resume::Rest, failed) => format!(", {failed} failed ones included (--resume=failed runs those)"),
             (Resume::Failed, failed) => format!("; {failed} failed ones are"),

@@ -143,9 +143,13 @@ fn lock(file: &File, name: &str) -> anyhow::Result<()> {
 
 /// Makes sure that a file is found again after the machine has stopped.
 fn sync_folder_of(path: &Path) {
-    let folder = path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
     // Not every system opens folders, and the file's contents are safe either way.
-    let _ = File::open(folder).and_then(|folder| folder.sync_all());
+    let _ = File::open(folder_of(path)).and_then(|folder| folder.sync_all());
+}
+
+/// Returns the folder that a file is in.
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."))
 }
 
 #[cfg(test)]

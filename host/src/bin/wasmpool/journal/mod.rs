@@ -5,3 +5,5 @@ pub(crate) mod key;
 pub(crate) mod contents;
 pub(crate) mod recorded;
 pub(crate) mod file;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
