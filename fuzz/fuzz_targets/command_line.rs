@@ -6,6 +6,8 @@
 
 #[path = "../../host/src/bin/wasmpool/exit.rs"]
 mod exit;
+#[path = "../../host/src/bin/wasmpool/quantities.rs"]
+mod quantities;
 #[path = "../../host/src/bin/wasmpool/limit_args.rs"]
 mod limit_args;
 #[path = "../../host/src/bin/wasmpool/queue_args.rs"]
