@@ -160,3 +160,11 @@ fn workers_that_the_system_has_no_files_for_are_an_error_at_once() {
     assert_eq!(output.status.code(), Some(2), "{stderr}");
     assert!(stderr.contains("workers: "), "{stderr}");
 }
+
+#[test]
+fn calls_are_called_slow_when_the_flag_says_so() {
+    let hang =
+        |flags: &[&str]| map(&[&["hang", "--times", "1", "--deadline", "3s"], flags].concat(), "").exits(1);
+    assert!(!hang(&[]).stderr.contains("SLOW"));
+    hang(&["--slow-after", "1s"]).says("SLOW: call 0 of `hang`");
+}

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tempfile::TempDir;
-use wasmpool::{CallError, Failure, Grants, Limits, Pool, Stage};
+use wasmpool::{CallError, Event, Failure, Grants, Limits, Pool, Stage};
 
-use crate::support::{GRANTS, bounded, builder, until};
+use crate::support::{GRANTS, bounded, builder, find_event, until};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -227,6 +227,30 @@ async fn a_file_that_opens_after_its_calls_end_opens_for_nobody() {
         .expect("it serves on");
     assert!(house.granted().join("in-time").exists() && !house.granted().join("too-late").exists());
     bounded("close", pool.close()).await;
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_answered_call_left_is_refused_for_nobody() {
+    let house = House::new();
+    let pipe = pipe(&house);
+    let pool = builder(GRANTS, 1, 8).await.grants(Grants::none().dir(house.granted(), "/in"));
+    let pool = pool.build().await.expect("opens");
+    let mut events = pool.events();
+    let fail = pool.task_with_error::<(String,), (), String>("open-then-fail-p3").expect("a task");
+    let leave = pool.task::<(String, String), u32>("leave-change-p3").expect("a task");
+    let neighbour = fail.submit(("pipe".to_owned(),));
+    until("it runs", || pool.stats().calls_running == 1).await;
+    let left = leave.call(("create-directory-at".to_owned(), "inside".to_owned()));
+    assert_eq!(bounded("a call that leaves work", left).await.expect("an answer"), 7);
+    find_event(&mut events, "the work that was left", |event| match event {
+        Event::GuestLine { text, .. } => (text == "refused").then_some(()),
+        _ => None,
+    })
+    .await;
+    open_to_write(&pipe);
+    let failed = bounded("the neighbour", neighbour).await.expect_err("it fails").to_string();
+    assert!(failed.contains("for reasons of its own") && !failed.contains("--dir"), "{failed}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

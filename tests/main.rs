@@ -51,6 +51,8 @@ mod command_snapshot;
 mod command_cache;
 mod readme;
 mod http_server;
+mod https_server;
+mod https;
 mod http;
 mod http_client;
 mod effects;

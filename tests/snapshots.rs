@@ -243,6 +243,19 @@ fn first_file(folder: &Path) -> std::path::PathBuf {
 }
 
 #[tokio::test]
+async fn the_snapshot_of_a_deterministic_pool_sees_the_same_world_every_time() {
+    let mut seen = Vec::new();
+    for _ in 0..2 {
+        let builder = builder(SNAPSHOT, 1, 1).await.grants(Grants::none().deterministic());
+        let pool = bounded("build", builder.snapshot_args(("clock",)).build()).await.expect("it opens");
+        let remembered = pool.task::<(), (String, Vec<String>)>("remembered").expect("a task");
+        seen.push(bounded("a call", remembered.call(())).await.expect("what the clock said").0);
+        bounded("close", pool.close()).await;
+    }
+    assert!(seen[0] == seen[1] && seen[0].contains("946684800"), "{seen:?}");
+}
+
+#[tokio::test]
 async fn a_function_marked_for_one_time_can_be_named_for_the_other() {
     let (initialized, told) = listened(SNAPSHOT, 1).await;
     let pool = initialized.initializer("load", ("small",)).build();

@@ -32,19 +32,34 @@ pub(super) struct Figures {
     pub(super) called: u64,
 }
 
+/// A figure beside its limit.
+pub(super) struct Measure {
+    /// What there is.
+    pub(super) what: &'static str,
+    pub(super) figure: u64,
+    pub(super) limit: u64,
+    /// Whether a few bytes can make much of it.
+    pub(super) outgrows_size: bool,
+}
+
 impl Figures {
-    /// Returns each figure with what it counts, beside its limit.
-    pub(super) fn beside(&self, limits: &Figures) -> [(&'static str, u64, u64); 8] {
-        [
+    /// Returns each figure beside its limit.
+    pub(super) fn beside(&self, limits: &Figures) -> impl Iterator<Item = Measure> {
+        let by_size = [
             ("operators", self.operators, limits.operators),
             ("branches and blocks", self.branches, limits.branches),
             ("loops in each other", self.loops, limits.loops),
+        ];
+        let beyond = [
             ("values times the branches across which they are needed", self.held, limits.held),
             ("values that differ where branches meet", self.joined, limits.joined),
             ("values times the branches that meet where they differ", self.carried, limits.carried),
             ("parameters and results of blocks times the blocks", self.passed, limits.passed),
             ("parameters and results of calls", self.called, limits.called),
-        ]
+        ];
+        let measure =
+            |outgrows_size| move |(what, figure, limit)| Measure { what, figure, limit, outgrows_size };
+        by_size.into_iter().map(measure(false)).chain(beyond.into_iter().map(measure(true)))
     }
 }
 

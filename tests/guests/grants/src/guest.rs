@@ -211,6 +211,21 @@ impl bindings::Guest for Grants {
         folder.create_directory_at(made).await.map_err(debugged)
     }
 
+    async fn open_then_fail_p3(path: String) -> Result<(), String> {
+        let (follow, read) = (files::PathFlags::SYMLINK_FOLLOW, files::DescriptorFlags::READ);
+        folder_p3().open_at(follow, path, files::OpenFlags::empty(), read).await.map_err(debugged)?;
+        Err("for reasons of its own".to_owned())
+    }
+
+    async fn leave_change_p3(how: String, path: String) -> u32 {
+        wit_bindgen::spawn_local(async move {
+            wasip3::clocks::monotonic_clock::wait_for(10_000_000).await;
+            let tried = Self::change_p3(how, path).await;
+            println!("{}", if tried.is_ok() { "changed" } else { "refused" });
+        });
+        7
+    }
+
     async fn nap(ms: u32) -> u32 {
         wasip3::clocks::monotonic_clock::wait_for(u64::from(ms) * 1_000_000).await;
         ms
