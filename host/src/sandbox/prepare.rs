@@ -182,5 +182,5 @@ where
     In: TaskArgs,
     R: ComponentNamedList + Lift + 'static,
 {
-    Box::new(move |params| Ok(Arc::new(Typed { task, params, is_by_json: false, conclude })))
+    Box::new(move |params| Ok(Arc::new(Typed { task, params, conclude })))
 }
