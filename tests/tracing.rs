@@ -172,8 +172,9 @@ async fn calls_that_are_refused_or_withdrawn_end_their_spans_too() {
     let runs = request(&subscriber, || hang.submit(("in".to_owned(),)));
     hear(&mut events, "in").await;
     let waits = request(&subscriber, || hang.submit(("never".to_owned(),)));
-    runs.cancel();
+    // The one that waits goes first: else it might get the other's place for a moment.
     waits.cancel();
+    runs.cancel();
     let calls = watcher.called("wasmpool.call");
     let told: Vec<_> = calls
         .iter()

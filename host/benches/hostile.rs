@@ -41,7 +41,7 @@ async fn main() {
         ("16 MiB", "answer-bools", json!([1_500_000])),
         ("16 MiB", "answer-bools", json!([16 * MIB])),
         ("16 MiB", "answer-records", json!([100_000])),
-        ("16 MiB", "answer-records", json!([1_000_000])),
+        ("16 MiB", "answer-records", json!([400_000])),
         ("16 MiB", "take", json!([BASE64_STANDARD.encode(vec![7; 16 * MIB])])),
         ("64 KiB", "flood-stderr", json!([100])),
         ("65,536", "begin-waits", json!([100_000])),

@@ -74,9 +74,10 @@ limits! {
     /// Size of a call's answer in bytes. Default 16 MiB.
     ///
     /// What becomes JSON takes more room on the host than in the guest, as much as twelve times the limit while it is
-    /// read, and is too large beyond that. Texts and bytes reach the limit itself first. By the default an answer may have
-    /// some 1.6 million truths, 2.7 million numbers or 200,000 records of five fields, one such answer at a time for each
-    /// worker. Calls by static types need no more than their values.
+    /// read, and is too large beyond that. Texts, and bytes that are all of the answer, reach the limit itself first. By the
+    /// default an answer may have some 1.8 million truths, 2.7 million numbers or 200,000 records of five fields, and a
+    /// record some megabytes of bytes; fewer where a module's answers hold flags. Each worker reads one at a time.
+    /// Calls by static types need no more than their values.
     answer_bytes: usize = 16 << 20;
     /// How much of a call's output (stdout and stderr together) is passed on, in bytes; the rest is counted and dropped.
     /// Default 64 KiB.

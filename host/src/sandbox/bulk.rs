@@ -83,7 +83,7 @@ fn entry<P: Params, R: Results>(params: &[Type], result: Option<&Type>) -> Optio
 
 fn make<P: Params, R: Results>(task: usize, args: Vec<Arg>) -> Arc<dyn Invocation> {
     let params = P::of(args).expect("arguments have been fitted to these types");
-    Arc::new(Typed { task, params, is_by_json: true, conclude: R::conclude })
+    Arc::new(Typed { task, params, conclude: R::conclude })
 }
 
 #[cfg(test)]

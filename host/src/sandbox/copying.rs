@@ -8,7 +8,7 @@
 use crate::failure::{Failure, Oversized, TooLarge};
 use crate::limits::Limits;
 use crate::module::TaskModule;
-use crate::values::held_per_copied_byte;
+use crate::values::held_percent;
 
 /// Less than this is not taken for too large where the engine measures, because imports are handed as much.
 const LEAST_COPY_BYTES: usize = 1 << 16;
@@ -21,24 +21,25 @@ const HELD_TIMES: usize = 12;
 pub(crate) struct Copying {
     /// While all calls are by static types.
     pub(crate) by_types: usize,
-    /// While there is one by JSON.
-    pub(crate) by_json: usize,
+    /// While there is one whose values are copied one by one.
+    pub(crate) one_by_one: usize,
 }
 
 impl Copying {
     /// Returns what is right for the heaviest answer of a module: guests choose what they answer with, and when.
     pub(crate) fn of(limits: &Limits, module: &TaskModule) -> Self {
         let tasks = module.tasks().iter().filter(|task| task.takes_json().is_ok());
-        let heaviest = tasks.filter_map(|task| task.result_type().map(held_per_copied_byte)).max();
-        let without_json = Copying::without_json(limits);
-        let by_json = heaviest.map(|times| most_held_bytes(limits.answer_bytes) / times);
-        Copying { by_json: by_json.unwrap_or(without_json.by_json), ..without_json }
+        let heaviest = tasks.filter_map(|task| task.result_type().map(held_percent)).max();
+        let by_types = typed_copy_bytes(limits);
+        let one_by_one =
+            heaviest.map_or(by_types, |percent| most_held_bytes(limits.answer_bytes) / percent * 100);
+        Copying { by_types, one_by_one }
     }
 
-    /// Returns what is right where there are no calls by JSON.
-    pub(crate) fn without_json(limits: &Limits) -> Self {
+    /// Returns what is right where no values are copied one by one.
+    pub(crate) fn by_types_only(limits: &Limits) -> Self {
         let by_types = typed_copy_bytes(limits);
-        Copying { by_types, by_json: by_types }
+        Copying { by_types, one_by_one: by_types }
     }
 }
 

@@ -140,8 +140,6 @@ pub(crate) struct Typed<P, R> {
     /// The task's number.
     pub(crate) task: usize,
     pub(crate) params: P,
-    /// Whether its answer becomes JSON.
-    pub(crate) is_by_json: bool,
     /// Makes the ending of the results and the limit of answers in bytes.
     pub(crate) conclude: fn(R, usize) -> Ending,
 }
@@ -154,8 +152,6 @@ trait StaticTypes: Send + Sync {
         accessor: &'a Accessor<SandboxState>,
         inside: Inside<'a>,
     ) -> wasmtime::Result<Started<'a>>;
-
-    fn is_by_json(&self) -> bool;
 }
 
 /// A call that the engine has taken in.
@@ -184,10 +180,6 @@ where
         };
         Ok(Started { task, ending: ending.boxed_local() })
     }
-
-    fn is_by_json(&self) -> bool {
-        self.is_by_json
-    }
 }
 
 impl<P, R> Invocation for Typed<P, R>
@@ -211,7 +203,6 @@ async fn run_by_types(
     inside: Inside<'_>,
     resident: Resident,
 ) -> Result<(), Broken> {
-    let resident = Resident { is_by_json: call.is_by_json(), ..resident };
     let started = accessor.with(|mut store| {
         let started = call.start(&mut store, accessor, inside);
         enter(&mut store, started, resident, |started| started.task)
@@ -242,7 +233,7 @@ impl Invocation for Dynamic {
         async move {
             let mut results = vec![Val::Bool(false); usize::from(self.result.is_some())];
             let params: Vec<_> = self.args.iter().map(Arg::to_val).collect();
-            let resident = Resident { is_by_json: true, ..resident };
+            let resident = Resident { is_one_by_one: true, ..resident };
             let started = accessor.with(|mut store| {
                 let started = inside.export(self.task).and_then(|export| {
                     let func = inside.instance.get_func(&mut store, export).ok_or_else(gone)?;

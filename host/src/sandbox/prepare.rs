@@ -182,5 +182,5 @@ where
     In: TaskArgs,
     R: ComponentNamedList + Lift + 'static,
 {
-    Box::new(move |args: In| Ok(Arc::new(Typed { task, params: args.wire(), is_by_json: false, conclude })))
+    Box::new(move |args: In| Ok(Arc::new(Typed { task, params: args.wire(), conclude })))
 }

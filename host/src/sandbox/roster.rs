@@ -27,8 +27,8 @@ pub(crate) struct Resident {
     pub(crate) abandoned_ticks: u32,
     /// When the last of them was.
     pub(crate) met_busy_at: Option<Instant>,
-    /// Whether its answer becomes JSON.
-    pub(crate) is_by_json: bool,
+    /// Whether its values are copied one by one.
+    pub(crate) is_one_by_one: bool,
     /// The first thing that it asked for and was denied.
     pub(crate) denial: Option<Denial>,
 }

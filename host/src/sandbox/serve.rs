@@ -111,7 +111,7 @@ async fn serve_calls(
                     reply: job.reply,
                     abandoned_ticks: 0,
                     met_busy_at: None,
-                    is_by_json: false,
+                    is_one_by_one: false,
                     denial: None,
                 };
                 let run = job.work.run(accessor, inside, resident);

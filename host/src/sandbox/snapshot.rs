@@ -157,7 +157,7 @@ impl SnapshotRun {
         if !self.grants.is_deterministic() {
             clocks.watch(&mut wasi);
         }
-        let (limits, copying) = (&self.limits, Copying::without_json(&self.limits));
+        let (limits, copying) = (&self.limits, Copying::by_types_only(&self.limits));
         let state = SandboxState::new(self.teller.clone(), limits, copying, Gauges::unread(), wasi, reach);
         Ok(governed(engine, state, &self.limits))
     }

@@ -62,8 +62,8 @@ pub struct SandboxState {
     own: HashMap<TypeId, Box<dyn Any + Send>>,
     ticks_since_yield: u32,
     ticks_left_over: u32,
-    /// How many calls run whose answers become JSON.
-    calls_by_json: usize,
+    /// How many calls run whose values are copied one by one.
+    calls_one_by_one: usize,
     /// False while the initializer runs, which belongs to no call.
     is_open: bool,
 }
@@ -103,7 +103,7 @@ impl SandboxState {
             own: HashMap::new(),
             ticks_since_yield: 0,
             ticks_left_over: 0,
-            calls_by_json: 0,
+            calls_one_by_one: 0,
             is_open: false,
         }
     }
@@ -123,7 +123,7 @@ impl SandboxState {
     /// Puts a call on the roster before any of its guest code runs; the engine uses an id again once its call is through.
     /// Returns how much the host may copy out of the guest at once from now on.
     pub(crate) fn enter(&mut self, task: GuestTaskId, resident: Resident) -> usize {
-        self.calls_by_json += usize::from(resident.is_by_json);
+        self.calls_one_by_one += usize::from(resident.is_one_by_one);
         self.roster.residents.insert(task, resident);
         self.copy_bytes()
     }
@@ -132,12 +132,13 @@ impl SandboxState {
     pub(crate) fn leave(&mut self, task: GuestTaskId) -> (Option<Resident>, usize) {
         self.settle_http_notes();
         let resident = self.roster.residents.remove(&task);
-        self.calls_by_json -= usize::from(resident.as_ref().is_some_and(|resident| resident.is_by_json));
+        self.calls_one_by_one -=
+            usize::from(resident.as_ref().is_some_and(|resident| resident.is_one_by_one));
         (resident, self.copy_bytes())
     }
 
     fn copy_bytes(&self) -> usize {
-        if self.calls_by_json > 0 { self.copying.by_json } else { self.copying.by_types }
+        if self.calls_one_by_one > 0 { self.copying.one_by_one } else { self.copying.by_types }
     }
 
     /// Notes that guest code whose root is `root` may have changed something outside the sandbox. Where the root is

@@ -55,7 +55,7 @@ pub(crate) use flat::Number;
 #[cfg(any(test, fuzzing))]
 pub(crate) use from_json::value_from_json;
 pub(crate) use representable::check_representable;
-pub(crate) use size::{JSON_CELL_BYTES, held_per_copied_byte, size_as_json, size_of_values};
+pub(crate) use size::{JSON_CELL_BYTES, held_percent, size_as_json, size_of_values};
 pub(crate) use text::{arg_from_text, bytes_arg};
 pub(crate) use to_json::value_to_json;
 pub(crate) use type_text::short_type_text;

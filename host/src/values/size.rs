@@ -15,8 +15,8 @@ const JSON_OBJECT_BYTES: usize = 64;
 /// The least that an allocator hands out, about.
 const LEAST_ALLOCATION: usize = 32;
 
-/// What [`held_per_copied_byte`] is where there are no flags: for a record of one field with a short name.
-const MOST_HELD_PER_COPIED_BYTE: usize = 3;
+/// For values that own nothing, the engine counts what they take.
+const PLAIN_PERCENT: usize = 100;
 
 /// Returns the size of some values in bytes.
 pub(crate) fn size_of_values<'a>(values: impl IntoIterator<Item = &'a Val>) -> usize {
@@ -76,36 +76,51 @@ pub(crate) fn size_as_json(value: &Val) -> usize {
     }
 }
 
-/// Returns how many bytes the host holds at most for each that the engine counts while it copies values of `ty` out of
-/// a guest. It counts letters of names, and every flag that is set is a text of its own in the host's memory.
+/// Returns how many bytes the host holds at most for each hundred that the engine counts while it copies a value of
+/// `ty` out of a guest. It counts a cell for each value and the letters of names, and not what an allocator adds.
 ///
 /// Only for types that have JSON, for others may be too large to walk through.
-pub(crate) fn held_per_copied_byte(ty: &Type) -> usize {
-    let of = |part: Option<Type>| part.map_or(MOST_HELD_PER_COPIED_BYTE, |ty| held_per_copied_byte(&ty));
-    match ty {
-        Type::Flags(flags) => held_per_byte_of_flags(flags),
-        Type::List(list) => of(Some(list.ty())),
-        Type::FixedLengthList(list) => of(Some(list.ty())),
-        Type::Map(map) => of(Some(map.key())).max(of(Some(map.value()))),
-        Type::Option(option) => of(Some(option.ty())),
-        Type::Result(result) => of(result.ok()).max(of(result.err())),
-        Type::Tuple(tuple) => most(tuple.types().map(|ty| of(Some(ty)))),
-        Type::Record(record) => most(record.fields().map(|field| of(Some(field.ty)))),
-        Type::Variant(variant) => most(variant.cases().map(|case| of(case.ty))),
-        _ => MOST_HELD_PER_COPIED_BYTE,
-    }
+pub(crate) fn held_percent(ty: &Type) -> usize {
+    percent_of(ty, How::Once)
 }
 
-fn most(parts: impl Iterator<Item = usize>) -> usize {
-    parts.fold(MOST_HELD_PER_COPIED_BYTE, usize::max)
+/// How often a part of a value may be there: what comes once is nothing beside what comes a million times.
+#[derive(Clone, Copy, PartialEq)]
+enum How {
+    Once,
+    Often,
 }
 
-fn held_per_byte_of_flags(flags: &Flags) -> usize {
+fn percent_of(ty: &Type, how: How) -> usize {
+    let part = |part: Option<Type>| part.map_or(PLAIN_PERCENT, |ty| percent_of(&ty, how));
+    let item = |ty: Type| percent_of(&ty, How::Often);
+    let most = |parts: &mut dyn Iterator<Item = usize>| parts.fold(PLAIN_PERCENT, usize::max);
+    let (own, parts) = match ty {
+        // The name, or the text, is an allocation of its own.
+        Type::String | Type::Enum(_) => (180, PLAIN_PERCENT),
+        // Room for four items at least.
+        Type::List(list) => (250, item(list.ty())),
+        Type::FixedLengthList(list) => (250, item(list.ty())),
+        Type::Map(map) => (250, item(map.key()).max(item(map.value()))),
+        Type::Option(option) => (120, part(Some(option.ty()))),
+        Type::Result(result) => (120, part(result.ok()).max(part(result.err()))),
+        Type::Tuple(tuple) => (120, most(&mut tuple.types().map(|ty| part(Some(ty))))),
+        Type::Variant(variant) => (200, most(&mut variant.cases().map(|case| part(case.ty)))),
+        // A name for each field, each time.
+        Type::Record(record) => (275, most(&mut record.fields().map(|field| part(Some(field.ty))))),
+        Type::Flags(flags) => (flags_percent(flags), PLAIN_PERCENT),
+        _ => (PLAIN_PERCENT, PLAIN_PERCENT),
+    };
+    if how == How::Often { own.max(parts) } else { parts }
+}
+
+/// Each flag that is set is a text of its own.
+fn flags_percent(flags: &Flags) -> usize {
     let (names, letters) =
         flags.names().fold((0_usize, 0), |(names, letters), name| (names + 1, letters + name.len()));
     let place = names.next_power_of_two().max(4) * size_of::<String>();
     let held = size_of::<Val>() + place + names * LEAST_ALLOCATION;
-    held.div_ceil(size_of::<Val>() + letters).max(MOST_HELD_PER_COPIED_BYTE)
+    (100 * held).div_ceil(size_of::<Val>() + letters)
 }
 
 /// Returns how long so many bytes are as base64.
@@ -147,13 +162,16 @@ mod tests {
     }
 
     #[test]
-    fn flags_are_held_by_their_names() {
-        for (text, times) in [
-            ("list<record { a: bool }>", 3),
-            ("flags { read-only, write-only }", 4),
-            ("list<option<flags { a, b, c, d, e, f, g, h }>>", 11),
+    fn the_engine_counts_less_than_the_host_holds_where_parts_come_often() {
+        for (text, percent) in [
+            ("list<u8>", 100),
+            ("record { name: string, body: list<u8> }", 100),
+            ("result<list<u8>, record { message: string, causes: list<string> }>", 180),
+            ("list<option<record { a: bool }>>", 275),
+            ("list<list<u8>>", 250),
+            ("list<flags { a, b, c, d, e, f, g, h }>", 1_017),
         ] {
-            assert_eq!(held_per_copied_byte(&ty(text)), times, "{text}");
+            assert_eq!(held_percent(&ty(text)), percent, "{text}");
         }
     }
 }
