@@ -129,12 +129,13 @@ async fn an_error_of_the_authors_own_is_tried_again_by_its_case_or_as_a_handle_s
 #[tokio::test]
 async fn traps_and_timeouts_are_tried_again_if_the_policy_says_so() {
     let policy = RetryPolicy::fixed(3, MS).on([RetryOn::Trapped, RetryOn::TimedOut]);
-    let pool = pool(|builder| builder.retry(policy).attempt_timeout(Duration::from_millis(300))).await;
+    let pool = pool(|builder| builder.retry(policy)).await;
     let trapped = report(&task(&pool, "panic-until"), 3).await;
     assert!(matches!(trapped.outcome, Outcome::Completed(3)), "{:?}", trapped.outcome);
     assert_eq!(kinds(&trapped), [(1, "trapped"), (2, "trapped")]);
     assert!(trapped.history[0].message.contains("attempt 1 is too early"));
-    let late = report(&task(&pool, "sleep-until"), 2).await;
+    let hurried = task(&pool, "sleep-until").with_timeout(Duration::from_secs(1));
+    let late = report(&hurried, 2).await;
     assert!(matches!(late.outcome, Outcome::Completed(2)), "{:?}", late.outcome);
     assert_eq!(kinds(&late), [(1, "timed-out")]);
     assert_eq!(report(&task(&pool, "err-until"), 2).await.attempts, 1, "an error is not among the kinds");

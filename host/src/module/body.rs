@@ -124,6 +124,10 @@ impl Walk {
         match operator {
             Operator::Block { blockty } => self.enter(Kind::Plain, *blockty, validator),
             Operator::TryTable { try_table } => self.enter(Kind::Plain, try_table.ty, validator),
+            // The engine knows no exceptions of the older kind and says so; until then their blocks are blocks.
+            Operator::Try { blockty } => self.enter(Kind::Plain, *blockty, validator),
+            Operator::Catch { .. } | Operator::CatchAll => self.enter_else(is_reached, validator),
+            Operator::Delegate { .. } => self.leave(is_reached, validator),
             Operator::Loop { blockty } => self.enter(Kind::Loop, *blockty, validator),
             Operator::If { blockty } => self.enter(Kind::If, *blockty, validator),
             Operator::Else => self.enter_else(is_reached, validator),
@@ -149,7 +153,7 @@ impl Walk {
                 targets.targets().flatten().for_each(|target| self.lead_to(target));
                 self.lead_to(targets.default());
             }
-            Operator::Return => self.lead_to(self.blocks.len() as u32 - 1),
+            Operator::Return => self.lead_to((self.blocks.len() as u32).saturating_sub(1)),
             Operator::Call { .. }
             | Operator::CallIndirect { .. }
             | Operator::CallRef { .. }

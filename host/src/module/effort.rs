@@ -312,4 +312,11 @@ mod tests {
         let said = module(20, &costly).expect("it is refused");
         assert!(said.contains("its 20 functions"), "{said}");
     }
+
+    #[test]
+    fn exceptions_of_the_older_kind_are_walked_over() {
+        let code = "(try (do (try (do (local.set 1 (i32.const 1))) (delegate 0))) (catch_all (drop (local.get 1)))) \
+                    (try (do nop) (catch_all nop)) (local.set 1 (i32.const 2)) return";
+        assert_eq!(refusal(1, code), None);
+    }
 }

@@ -116,7 +116,7 @@ impl Needed {
                 local.map(|local| local.span).filter(|&span| self.spans[span as usize].is_held_by_a_loop);
             let home = self.scopes.last().map_or(0, |scope| scope.number);
             let span = span.unwrap_or_else(|| self.begin_span());
-            Local { span, home_depth: self.scopes.len() as u32 - 1, home }
+            Local { span, home_depth: (self.scopes.len() as u32).saturating_sub(1), home }
         });
         self.locals[index as usize] = Some(local);
         self.events.push(Event::Set { local: index, span: local.span, step: self.step });
