@@ -56,8 +56,9 @@ fn bytes(setting: &'static str, size: usize, range: RangeInclusive<usize>) -> Re
 
 /// Writes a size in the largest unit in which it is a whole number.
 fn in_units(size: usize) -> String {
-    let unit =
-        [(30, "GiB"), (20, "MiB"), (10, "KiB")].into_iter().find(|(shift, _)| size % (1 << shift) == 0);
+    let unit = [(30, "GiB"), (20, "MiB"), (10, "KiB")]
+        .into_iter()
+        .find(|(shift, _)| size.is_multiple_of(1 << shift));
     match unit.filter(|_| size > 0) {
         Some((shift, name)) => format!("{}{name}", size >> shift),
         None => format!("{size} bytes"),
