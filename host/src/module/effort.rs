@@ -315,8 +315,8 @@ mod tests {
 
     #[test]
     fn exceptions_of_the_older_kind_are_walked_over() {
-        let code = "(try (do (try (do (local.set 1 (i32.const 1))) (delegate 0))) (catch_all (drop (local.get 1)))) \
-                    (try (do nop) (catch_all nop)) (local.set 1 (i32.const 2)) return";
+        let code = "try try (local.set 1 (i32.const 1)) delegate 0 catch_all (drop (local.get 1)) end \
+                    try nop catch_all nop end (local.set 1 (i32.const 2)) (br_if 0 (local.get 0))";
         assert_eq!(refusal(1, code), None);
     }
 }
