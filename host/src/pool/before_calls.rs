@@ -97,6 +97,9 @@ impl PoolBuilder {
     /// call it was: return a `result` instead. Modules with a snapshot do not cache it, as the functions may answer
     /// otherwise the next time.
     ///
+    /// These functions return to a call that nobody awaits any more too, as only they know what that would spoil: what WASI
+    /// 0.3 provides does not.
+    ///
     /// # Errors
     /// [`build`](Self::build) fails with [`PoolError::CannotOpen`](crate::PoolError::CannotOpen) if `define` does, and if a
     /// module imports what nobody provides.
