@@ -298,7 +298,8 @@ fn the_command_says_what_is_wrong_with_a_queue() {
         end_of(wasmpool(["map"]).arg(component(JOBS)).arg("worker").args(flags).write_stdin(input.to_owned()))
     };
     run(&["--queue", "numbers=-"], "").exits(2).says("--queue numbers=- and the calls both read stdin");
-    run(&["--queue", "numbers"], "").exits(2).says("NAME=FILE");
+    run(&["--queue", "=numbers"], "").exits(2).says("NAME=FILE");
+    run(&["--queue", "n=x", "--output", "x", "--resume"], "").exits(2).says("--resume and --queue");
     run(&["--queue", "numbers=/no/such/file"], "").exits(2).says("--queue");
     let denied = run(&[], "[\"worker-0\",\"numbers\"]\n").exits(1);
     assert_eq!(denied.records()[0]["error"]["kind"], "denied");
@@ -308,5 +309,34 @@ fn the_command_says_what_is_wrong_with_a_queue() {
     std::fs::write(&items, "1\noops\n\n3\n").expect("a file");
     let flag = format!("numbers={}", items.display());
     let ran = run(&["--queue", &flag], "[\"worker-0\",\"numbers\"]\n");
-    ran.exits(1).says("line 2 of the queue `numbers` is not JSON").says("1 calls: 1 done");
+    ran.exits(1)
+        .says("line 2 of the queue `numbers` is left out: the item is not JSON")
+        .says("1 calls: 1 done");
+}
+
+#[test]
+fn the_command_ends_queues_when_all_calls_wait_for_them() {
+    let run = |task_and_flags: &[&str]| {
+        end_of(wasmpool(["run"]).arg(component(QUEUES)).args(task_and_flags).write_stdin(""))
+    };
+    // Nobody takes what fills it.
+    run(&["produce", "out", "5000", "--queue", "out"]).exits(1).says("items were left in the queue `out`");
+    // Nobody fills what is waited for.
+    run(&["consume", "from", "to", "null", "--queue", "from", "--queue", "to"]).exits(0).prints("0\n");
+    let folder = tempfile::tempdir().expect("a folder");
+    let numbers = folder.path().join("numbers");
+    std::fs::write(&numbers, "1\n2\n\"three\"\n4\n").expect("a file");
+    let from = format!("from={}", numbers.display());
+    let flags = ["consume", "from", "to", "null", "--queue", &from, "--queue", "to", "--attempts", "5"];
+    let again = ["--retry-on", "trapped", "--retry-delay", "1ms"];
+    run(&[&flags[..], &again].concat())
+        .exits(1)
+        .says("is set aside")
+        .says("3 items were left in the queue `to`");
+    let output = format!("--output={}", numbers.display());
+    let same = ["--queue", &from, &output];
+    let mut map = wasmpool(["map"]);
+    end_of(map.arg(component(QUEUES)).arg("try-get").args(same).write_stdin("\"from\"\n"))
+        .exits(2)
+        .says("--queue and --output are the same file");
 }

@@ -20,6 +20,8 @@ use crate::testing::queue::stand_in as host;
 /// An item that was taken belongs to this call until it asks for the next one, or ends well. If it panics, returns its
 /// error, or is stopped before that, the item comes back for others to take; after three times it is set aside and
 /// the pool tells so.
+/// So one loop over a queue belongs in one call: asking for the next item in a second loop of the same call would also
+/// let go of the item that the first one is working on.
 ///
 /// ```
 /// use std::time::Duration;

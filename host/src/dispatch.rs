@@ -79,11 +79,14 @@ impl<W: ?Sized> Queue<W> {
         Ok(())
     }
 
-    /// Puts a parked job before all others. One that is gone has been withdrawn, or the queue is closed.
+    /// Puts a parked job before all others. One that is gone has been withdrawn, or the queue is closed and has given it
+    /// back already.
     pub(crate) fn release(&self, attempt: AttemptId) {
-        let job = self.lock().parked.remove(&attempt);
-        // A queue that closes right now gives it back; its reply then settles its call.
-        drop(job.map(|job| self.push_front(job)));
+        let mut state = self.lock();
+        // Under one lock, so that a queue that closes has it, or never gets it.
+        if let Some(job) = state.parked.remove(&attempt) {
+            state.put(job, VecDeque::push_front);
+        }
     }
 
     fn put(&self, job: Job<W>, place: fn(&mut VecDeque<Job<W>>, Job<W>)) -> Result<(), Job<W>> {
@@ -91,16 +94,7 @@ impl<W: ?Sized> Queue<W> {
         if state.closed {
             return Err(job);
         }
-        match state.line_of(&job) {
-            Some(worker) => {
-                place(&mut state.lines[worker], job);
-                state.wake(WorkerId(worker));
-            }
-            None => {
-                place(&mut state.jobs, job);
-                state.wake_one();
-            }
-        }
+        state.put(job, place);
         Ok(())
     }
 
@@ -191,6 +185,20 @@ impl<W: ?Sized> Queue<W> {
 }
 
 impl<W: ?Sized> State<W> {
+    /// Puts a job in its place, and wakes a worker for it.
+    fn put(&mut self, job: Job<W>, place: fn(&mut VecDeque<Job<W>>, Job<W>)) {
+        match self.line_of(&job) {
+            Some(worker) => {
+                place(&mut self.lines[worker], job);
+                self.wake(WorkerId(worker));
+            }
+            None => {
+                place(&mut self.jobs, job);
+                self.wake_one();
+            }
+        }
+    }
+
     /// Returns whose line a job belongs to.
     fn line_of(&self, job: &Job<W>) -> Option<usize> {
         let lines = self.lines.len() as u64;

@@ -127,7 +127,8 @@ impl RetryPolicy {
         self
     }
 
-    /// Sets how long no wait exceeds, but for a task that says when to come back. Default 10 s.
+    /// Sets how long no wait exceeds, but for a task that says when to come back. Default 10 s, or the first delay if that
+    /// is longer.
     pub fn max_delay(mut self, delay: Duration) -> Self {
         self.max_delay = Some(delay);
         self
@@ -233,7 +234,7 @@ impl RetryPolicy {
     /// Returns the time before the next attempt, which no task has a say in.
     fn drawn_delay(&self, made: u32, draw: f64) -> Duration {
         let first = self.first_delay.unwrap_or(DEFAULT_FIRST_DELAY);
-        let most = self.max_delay.unwrap_or(DEFAULT_MAX_DELAY);
+        let most = self.max_delay.unwrap_or(DEFAULT_MAX_DELAY.max(first));
         let exponent = i32::try_from(made.saturating_sub(1)).unwrap_or(i32::MAX);
         let grown = first.as_secs_f64() * self.factor.unwrap_or(DEFAULT_FACTOR).powi(exponent);
         // What has no end, and what is no number, is as long as a wait may be.
@@ -292,6 +293,8 @@ mod tests {
         assert_eq!(delays(&RetryPolicy::fixed(3, MS * 7), 0.0)[..3], [Some(7), Some(7), None]);
         assert_eq!(delays(&RetryPolicy::none(), 1.0)[0], None);
         assert_eq!(delays(&RetryPolicy::default(), 1.0)[..3], [Some(100), Some(200), None]);
+        let slow = RetryPolicy::exponential(MS * 30_000);
+        assert_eq!(delays(&slow, 1.0)[..2], [Some(30_000), Some(30_000)]);
     }
 
     #[test]

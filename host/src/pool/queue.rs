@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::queues::state::{Granted, QueueId};
 use crate::queues::{QueueError, QueueStats, Queues, Waiting};
@@ -86,11 +86,27 @@ impl<T: DeserializeOwned> Queue<T> {
     }
 }
 
+impl<T> Queue<T> {
+    /// Waits for room and puts an item that is JSON already; whether it is a `T`, whoever takes it will see.
+    ///
+    /// # Errors
+    /// As [`put`](Self::put).
+    ///
+    /// # Cancel safety
+    /// As [`put`](Self::put).
+    pub async fn put_json(&self, item: &str) -> Result<(), QueueError> {
+        serde_json::from_str::<IgnoredAny>(item)
+            .map_err(|error| QueueError::WrongType(format!("the item is not JSON: {error}")))?;
+        accepted(self.queues.put(self.id, item.trim().into(), None, true)?.await)
+    }
+}
+
 impl<T: Serialize> Queue<T> {
     /// Waits for room and puts an item.
     ///
     /// # Errors
-    /// [`QueueError::Closed`], [`QueueError::TooLarge`] or [`QueueError::WrongType`].
+    /// [`QueueError::Closed`], [`QueueError::TooLarge`] or [`QueueError::WrongType`]; [`QueueError::Full`] if as many bytes
+    /// wait for room as the queue may hold.
     ///
     /// # Cancel safety
     /// Dropped before it is done, it has put nothing.

@@ -42,6 +42,8 @@ pub struct Stats {
     pub calls_unanswered: usize,
     /// Of these, calls whose attempt is running in a sandbox. Guest code that nobody awaits any more is not counted.
     pub calls_running: usize,
+    /// Of the running ones, calls that wait for a queue.
+    pub calls_on_queues: usize,
     /// Attempts that no worker has taken yet, withdrawn ones included until a worker comes across them.
     pub attempts_queued: usize,
     /// How many more calls are accepted before `call` waits and `try_call` refuses.
@@ -79,6 +81,7 @@ impl Stats {
             sandboxes_retired: sandboxes.retired,
             calls_unanswered: scheduler.ledger.unanswered(),
             calls_running: calls.running,
+            calls_on_queues: scheduler.queues.attempts_waiting(),
             attempts_queued: scheduler.queue.len(),
             permits_free: scheduler.permits.available_permits(),
             calls_completed: calls.completed,

@@ -23,13 +23,16 @@ pub(crate) struct Queue {
     bytes: usize,
     pub(super) getters: BTreeSet<WaitId>,
     pub(super) putters: BTreeSet<WaitId>,
+    /// Bytes of items whose putters wait for room.
+    pub(super) waiting_bytes: usize,
+    rejected_bytes: usize,
     /// How many items attempts have taken and are not done with.
     pub(crate) lent: usize,
     is_closed: bool,
     /// It closes by itself when nothing is left.
     pub(super) is_finishing: bool,
     /// Items that were set aside, the latest at the end; no more than the queue holds.
-    pub(crate) rejected: VecDeque<Arc<str>>,
+    pub(super) rejected: VecDeque<Arc<str>>,
     /// Shared with the embedder's handles, of which there are as many as it has other owners.
     pub(crate) handles: Arc<()>,
 }
@@ -51,6 +54,8 @@ impl Queue {
             bytes: 0,
             getters: BTreeSet::new(),
             putters: BTreeSet::new(),
+            waiting_bytes: 0,
+            rejected_bytes: 0,
             lent: 0,
             is_closed: false,
             is_finishing: false,
@@ -106,10 +111,24 @@ impl Queue {
         self.items.push_front(item);
     }
 
+    /// Sets an item aside. The latest are kept, no more than the queue holds.
     pub(super) fn reject(&mut self, text: Arc<str>) {
-        if self.rejected.len() >= self.capacity {
-            self.rejected.pop_front();
-        }
+        self.rejected_bytes += text.len();
         self.rejected.push_back(text);
+        while self.rejected.len() > self.capacity || self.rejected_bytes > self.most_bytes {
+            let Some(oldest) = self.rejected.pop_front() else { return };
+            self.rejected_bytes -= oldest.len();
+        }
+    }
+
+    /// Takes what was set aside.
+    pub(super) fn take_rejected(&mut self) -> Vec<Arc<str>> {
+        self.rejected_bytes = 0;
+        self.rejected.drain(..).collect()
+    }
+
+    /// Returns true if an item may wait for room: those that do are held too, so there may be as much of them as in it.
+    pub(super) fn lets_wait(&self, text: &str) -> bool {
+        self.waiting_bytes + text.len() <= self.most_bytes
     }
 }

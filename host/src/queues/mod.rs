@@ -121,7 +121,7 @@ impl Queues {
     /// Puts an item when there is room.
     ///
     /// # Errors
-    /// [`QueueError::TooLarge`].
+    /// [`QueueError::TooLarge`], or [`QueueError::Full`] if too much waits for room already.
     pub(crate) fn put(
         self: &Arc<Self>,
         id: QueueId,
@@ -133,6 +133,7 @@ impl Queues {
             return Err(QueueError::TooLarge { bytes: text.len(), most: self.most_bytes });
         }
         let wait = self.change(|state| state.begin_put(id, text, owner, is_endless));
+        let wait = wait.ok_or(QueueError::Full)?;
         Ok(Waiting { queues: self.clone(), wait: Some(wait) })
     }
 
@@ -156,7 +157,7 @@ impl Queues {
 
     /// Takes the items that were set aside.
     pub(crate) fn take_rejected(&self, id: QueueId) -> Vec<Arc<str>> {
-        self.lock().queues[id].rejected.drain(..).collect()
+        self.lock().queues[id].take_rejected()
     }
 
     /// Hears that an attempt is over, which nobody awaits any more: what it took is done if it went well, else it comes
@@ -167,6 +168,14 @@ impl Queues {
         }
         for (queue, item) in self.change(|state| state.attempt_ended(attempt, went_well)) {
             self.teller.tell(|| Event::ItemRejected { queue, item });
+        }
+    }
+
+    /// Returns how many attempts wait for queues.
+    pub(crate) fn attempts_waiting(&self) -> usize {
+        match self.has_any.load(Ordering::Acquire) {
+            true => self.lock().attempts_waiting(),
+            false => 0,
         }
     }
 

@@ -88,27 +88,46 @@ impl State {
         if let Some(owner) = &owner {
             self.done_with(queue, owner.attempt);
         }
-        let id = self.begin(queue, owner, is_endless, Wish::Get);
-        self.queues[queue].getters.insert(id);
+        let (id, has_begun) = self.begin(queue, owner, is_endless, Wish::Get);
+        if has_begun {
+            self.queues[queue].getters.insert(id);
+        }
         id
     }
 
-    /// Begins to wait for room.
+    /// Begins to wait for room; `None` if too much waits already.
     pub(crate) fn begin_put(
         &mut self,
         queue: QueueId,
         text: Arc<str>,
         owner: Option<Owner>,
         is_endless: bool,
-    ) -> WaitId {
-        let id = self.begin(queue, owner, is_endless, Wish::Put(text));
-        self.queues[queue].putters.insert(id);
-        id
+    ) -> Option<WaitId> {
+        if !self.queues[queue].lets_wait(&text) {
+            return None;
+        }
+        let bytes = text.len();
+        let (id, has_begun) = self.begin(queue, owner, is_endless, Wish::Put(text));
+        if has_begun {
+            self.queues[queue].waiting_bytes += bytes;
+            self.queues[queue].putters.insert(id);
+        }
+        Some(id)
     }
 
-    fn begin(&mut self, queue: QueueId, owner: Option<Owner>, is_endless: bool, wish: Wish) -> WaitId {
+    /// Begins to wait, unless it would be for an attempt that is over, whose wait never ends.
+    fn begin(
+        &mut self,
+        queue: QueueId,
+        owner: Option<Owner>,
+        is_endless: bool,
+        wish: Wish,
+    ) -> (WaitId, bool) {
         let (id, since) = (self.next_wait, Instant::now());
         self.next_wait += 1;
+        if owner.as_ref().is_some_and(|owner| !owner.witness.is_awaited()) {
+            return (id, false);
+        }
         if let Some(owner) = &owner {
             let dealings = self.attempts.entry(owner.attempt).or_default();
             dealings.waits.insert(id);
@@ -116,7 +135,7 @@ impl State {
         }
         let waker = Waker::noop().clone();
         self.waits.insert(id, Wait { queue, owner, is_endless, since, waker, wish });
-        id
+        (id, true)
     }
 
     /// Takes what a wait was granted; else it is granted later, or never if its attempt is over.
@@ -155,7 +174,11 @@ impl State {
         let wait = self.waits.remove(&id)?;
         let queue = &mut self.queues[wait.queue];
         queue.getters.remove(&id);
-        queue.putters.remove(&id);
+        if queue.putters.remove(&id)
+            && let Wish::Put(text) = &wait.wish
+        {
+            queue.waiting_bytes -= text.len();
+        }
         let dealings = wait.owner.as_ref().and_then(|owner| self.attempts.get_mut(&owner.attempt));
         if let Some(dealings) = dealings {
             dealings.waits.remove(&id);
@@ -187,7 +210,8 @@ impl State {
             .attempts
             .get(&attempt)
             .map_or(Vec::new(), |dealings| dealings.waits.iter().copied().collect());
-        waits.into_iter().for_each(|wait| self.abandon(wait));
+        // Backwards as well, for the same reason as below.
+        waits.into_iter().rev().for_each(|wait| self.abandon(wait));
         let mut rejected = Vec::new();
         let lent = self.attempts.remove(&attempt).map_or(Vec::new(), |dealings| dealings.lent);
         // Backwards, so that what was taken first is first again.
@@ -205,6 +229,11 @@ impl State {
             }
         }
         rejected
+    }
+
+    /// Returns how many attempts wait.
+    pub(crate) fn attempts_waiting(&self) -> usize {
+        self.attempts.values().filter(|dealings| !dealings.waits.is_empty()).count()
     }
 
     /// Returns how long an attempt has waited for queues in all.
@@ -302,10 +331,14 @@ impl State {
 
     fn grant(&mut self, id: WaitId, granted: Granted, wakers: &mut Vec<Waker>) {
         let Some(wait) = self.waits.get_mut(&id) else { return };
-        wait.wish = Wish::Granted(granted);
+        let wish = std::mem::replace(&mut wait.wish, Wish::Granted(granted));
         let queue = &mut self.queues[wait.queue];
         queue.getters.remove(&id);
-        queue.putters.remove(&id);
+        if queue.putters.remove(&id)
+            && let Wish::Put(text) = wish
+        {
+            queue.waiting_bytes -= text.len();
+        }
         wakers.push(wait.waker.clone());
     }
 }

@@ -103,6 +103,7 @@ impl Asker {
         let waiting = self.queues.put(self.queue, item.into(), self.owner.clone(), is_endless);
         waiting.map_err(|error| match error {
             QueueError::TooLarge { .. } => Error::TooLarge,
+            QueueError::Full => Error::Full,
             _ => Error::Closed,
         })
     }

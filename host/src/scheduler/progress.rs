@@ -130,8 +130,8 @@ impl Progress {
                 (None, Some(_)) => Stage::Pausing,
                 (None, None) => Stage::Queued,
             },
-            // To wait for a queue is patience, not work.
-            in_stage: self.since.elapsed().saturating_sub(waited),
+            // To wait for a queue is patience, not work; but who computes meanwhile does not wait.
+            in_stage: self.since.elapsed().saturating_sub(waited).max(kept_others),
             pause: self.pause.unwrap_or_default(),
             used_by_others: running
                 .map_or(Duration::ZERO, |running| running.used_by_others(attempt, kept_others)),

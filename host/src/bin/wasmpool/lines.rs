@@ -104,6 +104,14 @@ impl RawLine {
         without_end(&self.bytes)
     }
 
+    /// Returns its text, or what is wrong with it.
+    pub(crate) fn text(&self) -> Result<&str, String> {
+        if self.is_too_long {
+            return Err(format!("it is longer than {} MiB", LONGEST_LINE_BYTES >> 20));
+        }
+        std::str::from_utf8(self.without_end()).map_err(|error| format!("it is not UTF-8 text: {error}"))
+    }
+
     /// Returns the input of its calls.
     pub(crate) fn judge(self, index: u64, rules: &LineRules) -> Line {
         let key = rules.keys.as_ref().map(|keys| keys.key_of(self.without_end()));

@@ -40,6 +40,11 @@ pub(crate) async fn map(args: MapArgs, talk: &Talk) -> anyhow::Result<Exit> {
     let input = open_input(&args, task)?;
     let reads_stdin =
         input.is_some() && args.input.input.as_deref().is_none_or(|file| file == Path::new("-"));
+    if args.resume.is_some() && !args.pool.queue.is_empty() {
+        bail!(
+            "--resume and --queue: what calls took from a queue is not in their records, so it would be lost"
+        );
+    }
     let sources = feeding::open(&args.pool.queue, reads_stdin)?;
     let is_typed = args.input.input.is_none() && input.is_some() && io::stdin().is_terminal();
     expect_different_files(&args)?;

@@ -66,6 +66,11 @@ impl Intake {
         Some(all.saturating_sub(self.past.recorded.len()))
     }
 
+    /// Returns true unless all input has been read, or no more of it is taken.
+    fn more_calls_may_come(&self) -> bool {
+        self.open.is_some() && self.so_far.as_ref().is_some_and(|so_far| so_far.all_lines().is_none())
+    }
+
     /// Returns the index of a call by its place among those of this run.
     fn index_of(&self, place: usize) -> usize {
         usize::try_from(self.past.recorded.index_of(place as u64)).unwrap_or(usize::MAX)
@@ -164,7 +169,10 @@ impl Mapping {
                 Step::Signal(signal) => self.heed(signal).await,
                 Step::StatusWanted => self.tell_status(),
                 Step::Tick => self.show_progress(),
-                Step::Look => self.heed_failures().await,
+                Step::Look => {
+                    self.heed_failures().await;
+                    self.heed_queues();
+                }
                 Step::NobodyReads | Step::OutOfTime => break,
             }
         }
@@ -185,7 +193,7 @@ impl Mapping {
             signal = self.signals.heard() => signal.map_or(Step::StatusWanted, Step::Signal),
             () = out_of_time(last_words) => Step::OutOfTime,
             _ = self.pace.tick() => Step::Tick,
-            _ = self.look.tick(), if self.max_fail.is_some() => Step::Look,
+            _ = self.look.tick(), if self.looks_around() => Step::Look,
             report = self.reports.next(), if takes_reports => report.map_or(Step::AllReported, Step::Report),
             handed_over = self.output.hand_over() => handed_over.map_or(Step::NobodyReads, |()| Step::HandedOver),
         }
@@ -211,6 +219,18 @@ impl Mapping {
                 self.talk.say(format!("{failures} failed; stopping"));
                 self.stop_now().await;
             }
+        }
+    }
+
+    fn looks_around(&self) -> bool {
+        self.max_fail.is_some() || !self.intake.feeders.is_empty()
+    }
+
+    /// Ends the queues once nothing more can come of them.
+    fn heed_queues(&mut self) {
+        if !self.intake.feeders.is_empty() {
+            let more_calls_may_come = self.intake.more_calls_may_come();
+            self.intake.feeders.end_if_still(&self.pool.stats(), more_calls_may_come);
         }
     }
 

@@ -37,8 +37,9 @@ pub(crate) struct PoolArgs {
     pub(crate) snapshot: SnapshotFlags,
     #[command(flatten)]
     pub(crate) grants: GrantFlags,
-    /// Declare a queue that tasks share, and feed it with the JSON lines of this file, or of stdin with `-`
-    #[arg(long, value_name = "NAME=FILE|-")]
+    /// Declare a queue that tasks share, and feed it with the JSON lines of this file, or of stdin with `-`; one without
+    /// a file is filled by tasks alone, and ends when all calls wait for queues
+    #[arg(long, value_name = "NAME[=FILE|-]")]
     pub(crate) queue: Vec<QueueFlag>,
     /// Whose output to show on stderr: of all calls, of failed ones, or none
     #[arg(long, value_enum, default_value_t, hide_possible_values = true, value_name = "all|failed|none")]

@@ -10,11 +10,12 @@ use crate::quantities::parse_time;
 /// Which calls are tried again.
 #[derive(Args)]
 pub(crate) struct RetryArgs {
-    /// Attempts of a call that fails, the first included; 1 is no retry [default: the task's #[retry], or 1]
+    /// Attempts of a call that fails, the first included; 1 is no retry [default: the task's #[retry], or 1, or 3 with another retry flag]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     attempts: Option<u32>,
-    /// Wait up to so long before the second attempt, doubling up to 10s; the wait is drawn at random
-    /// [default: the task's #[retry], or 100ms; 3 attempts if --attempts is not given]
+    /// Wait up to so long before the second attempt, then twice as long each time up to 10s, or this if it is longer; the
+    /// wait is drawn at random
+    /// [default: the task's #[retry], or 100ms]
     #[arg(long, value_name = "DUR", value_parser = parse_time, allow_hyphen_values = true)]
     retry_delay: Option<Duration>,
     /// Failures to try again: task-error, timed-out, trapped, out-of-memory, too-large [default: task-error,timed-out]

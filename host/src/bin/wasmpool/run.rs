@@ -1,6 +1,6 @@
 //! `wasmpool run`: one call, its result on stdout or its failure on stderr.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use wasmpool::{Failure, Outcome};
@@ -16,6 +16,9 @@ use crate::report::Report;
 use crate::report::sentence::what_happened;
 use crate::signals::Signals;
 use crate::talk::Talk;
+
+/// So often it is looked whether the call waits for a queue that nothing more comes to.
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Calls the task.
 ///
@@ -33,7 +36,8 @@ pub(crate) async fn run(args: RunArgs, talk: &Talk) -> anyhow::Result<Exit> {
         opened = plan.open() => opened?,
         signal = signals.next() => return Ok(Exit::Stopped(signal)),
     };
-    let feeders = Feeders::start(sources, &pool, talk)?;
+    let mut feeders = Feeders::start(sources, &pool, talk)?;
+    let mut look = tokio::time::interval(LOOK_INTERVAL);
     let report = pool.json_task_of_args(task.name())?.submit(values).report();
     tokio::pin!(report);
     let mut stopped_by = None;
@@ -41,11 +45,13 @@ pub(crate) async fn run(args: RunArgs, talk: &Talk) -> anyhow::Result<Exit> {
     let report = loop {
         tokio::select! {
             report = &mut report => break report?,
+            _ = look.tick(), if !feeders.is_empty() => feeders.end_if_still(&pool.stats(), false),
             heard = signals.heard() => {
                 let Some(signal) = heard else {
                     talk.say(format!("the call was made {:.1} s ago", started.elapsed().as_secs_f64()));
                     continue;
                 };
+                feeders.stop();
                 let Some(first) = stopped_by.replace(signal) else {
                     talk.say(format!("{}: waiting for the call to end; once more stops it", signal.name()));
                     continue;

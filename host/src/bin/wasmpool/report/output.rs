@@ -149,20 +149,29 @@ pub(crate) fn expect_different_files(args: &MapArgs) -> anyhow::Result<()> {
     if args.report.is_some() && report.is_none() && output.is_none() {
         bail!("--report: stdout has the records already; name a file, or one for them with --output");
     }
+    let queues = args.pool.queue.iter().map(|flag| ("--queue", file_at(flag.file.as_deref())));
+    // Two queues may be fed from one file: nobody writes it.
     let mut seen: Vec<(&str, _)> = Vec::new();
-    for (flag, path) in files {
+    for (flag, path) in [("MODULE", Some(&*args.target.module))].into_iter().chain(queues).chain(files) {
         // A file that is not there yet cannot be met twice, except by the same words.
         let Some(path) = path else { continue };
         let place = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
         if !place.is_file() && place.exists() {
             continue;
         }
-        if let Some((other, _)) = seen.iter().find(|(_, other)| *other == place) {
+        if let Some((other, _)) =
+            seen.iter().find(|(other, at)| *at == place && !(is_read(other) && is_read(flag)))
+        {
             bail!("{other} and {flag} are the same file: `{}`", path.display());
         }
         seen.push((flag, place));
     }
     Ok(())
+}
+
+/// Returns true for what is only read.
+fn is_read(flag: &str) -> bool {
+    matches!(flag, "MODULE" | "--queue" | "--input")
 }
 
 /// Returns what writes to a file, and makes it safe once a second if it has a disk under it.

@@ -38,7 +38,7 @@ impl HowFar {
     fn details(&self) -> String {
         let parts = [
             (self.failed > 0).then(|| format!("{} failed", self.failed)),
-            (self.retried > 0).then(|| format!("{} retried", self.retried)),
+            (self.retried > 0).then(|| format!("{} retries", self.retried)),
             (self.running > 0).then(|| format!("{} running", self.running)),
             (self.waiting > 0).then(|| format!("{} waiting", self.waiting)),
             self.slowest.as_ref().map(|slowest| format!("slowest {slowest}")),
@@ -163,7 +163,7 @@ mod tests {
         how_far.slowest = Some("#3 2.0 s".to_owned());
         assert_eq!(
             line(&how_far),
-            "20 of 40 calls ended, 1 failed, 2 retried, 16 running, 4 waiting, slowest #3 2.0 s; 2/s, 10.0 s gone"
+            "20 of 40 calls ended, 1 failed, 2 retries, 16 running, 4 waiting, slowest #3 2.0 s; 2/s, 10.0 s gone"
         );
     }
 }
