@@ -130,8 +130,7 @@ impl Progress {
                 (None, Some(_)) => Stage::Pausing,
                 (None, None) => Stage::Queued,
             },
-            // To wait for a queue is patience, not work; but who computes meanwhile does not wait.
-            in_stage: self.since.elapsed().saturating_sub(waited).max(kept_others),
+            in_stage: self.time_in_stage(kept_others, waited),
             pause: self.pause.unwrap_or_default(),
             used_by_others: running
                 .map_or(Duration::ZERO, |running| running.used_by_others(attempt, kept_others)),
@@ -139,6 +138,14 @@ impl Progress {
             moves: self.moves,
             is_known_as_slow: self.is_known_as_slow,
         }
+    }
+
+    /// Returns for how long the call has been in its present stage. To wait for a queue is patience and does not count, but
+    /// who computes meanwhile does not wait; the first of the ticks that met it so may have come at once.
+    fn time_in_stage(&self, kept_others: Duration, waited: Duration) -> Duration {
+        let elapsed = self.since.elapsed();
+        let computed = kept_others.saturating_sub(TICK).min(elapsed);
+        elapsed.saturating_sub(waited).max(computed)
     }
 
     /// Ends the present attempt; returns what was held for it, and how long it ran, if it had begun.
