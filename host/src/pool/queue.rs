@@ -109,7 +109,7 @@ impl<T: Serialize> Queue<T> {
     /// wait for room as the queue may hold.
     ///
     /// # Cancel safety
-    /// Dropped before it is done, it has put nothing.
+    /// Dropped while it waits for room, it has put nothing; dropped in the moment in which there is room, it may have.
     pub async fn put(&self, item: &T) -> Result<(), QueueError> {
         accepted(self.begin_put(item, true)?.await)
     }

@@ -1,4 +1,5 @@
-//! One call from submit to report. Here is the only loop that runs a call again.
+//! One call from submit to report. What was lost to others is run again here; what failed by itself is for `retrying` to
+//! judge. Nobody else gives out attempts.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};

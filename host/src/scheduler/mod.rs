@@ -7,7 +7,6 @@ pub(crate) mod progress;
 pub(crate) mod watchdog;
 pub(crate) mod setback;
 pub(crate) mod calls;
-
 pub(crate) mod stall;
 mod retrying;
 mod hearing;
