@@ -18,6 +18,8 @@ pub(crate) struct Job<W: ?Sized> {
     pub(crate) company: Company,
     /// Jobs of the same number go to the same worker, which seats them in the same sandbox.
     pub(crate) affinity: Option<u64>,
+    /// How many calls it is: more than one in a batch.
+    pub(crate) calls: usize,
     pub(crate) work: Arc<W>,
     pub(crate) reply: Reply,
 }
@@ -168,9 +170,10 @@ impl<W: ?Sized> Queue<W> {
         self.lock().parked.len()
     }
 
-    /// Returns how many jobs nobody has taken yet.
-    pub(crate) fn len(&self) -> usize {
-        self.lock().len()
+    /// Returns how many calls are in jobs that nobody has taken yet.
+    pub(crate) fn calls(&self) -> usize {
+        let state = self.lock();
+        state.jobs.iter().chain(state.lines.iter().flatten()).map(|job| job.calls).sum()
     }
 
     /// Returns true if there are jobs for anybody, and nobody without work who would come for them.

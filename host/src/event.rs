@@ -273,9 +273,14 @@ impl Teller {
         Teller { sender: broadcast::Sender::new(capacity) }
     }
 
+    /// Returns true if somebody listens.
+    pub(crate) fn is_heard(&self) -> bool {
+        self.sender.receiver_count() > 0
+    }
+
     /// Tells an event, which is only made when somebody listens.
     pub(crate) fn tell(&self, event: impl FnOnce() -> Event) {
-        if self.sender.receiver_count() > 0 {
+        if self.is_heard() {
             // An error means that the last listener has just left.
             let _ = self.sender.send(event());
         }

@@ -107,6 +107,11 @@ impl Recycling {
         }
     }
 
+    /// Returns true if no sandbox ends for what its calls do, so that nobody has to look after each.
+    pub(crate) fn is_blind_to_calls(&self) -> bool {
+        self.calls == u64::MAX && self.memory_bytes == usize::MAX
+    }
+
     /// Returns how long a sandbox may go without being looked at; `None` if time does nothing to it.
     pub(crate) fn longest_look_away(&self) -> Option<Duration> {
         let age = Some(self.age).filter(|age| *age < Duration::MAX).map(|age| age.mul_f64(1.0 - self.spread));

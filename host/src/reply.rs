@@ -34,6 +34,8 @@ pub(crate) trait Desk: Send + Sync {
     fn had_effect(&self, attempt: u32);
     /// Hears that the attempt would wait for ever, and why.
     fn stalled(&self, attempt: u32, reason: String);
+    /// Hears that everything on the worker's thread waits for something. Only batches are told.
+    fn waits(&self) {}
     /// Hears how the attempt ended.
     fn ended(self: Arc<Self>, attempt: u32, ending: Ending);
 }
@@ -113,6 +115,13 @@ pub(crate) struct Witness {
 impl Witness {
     pub(crate) fn is_awaited(&self) -> bool {
         self.desk.as_ref().is_some_and(|desk| desk.standing(self.attempt) == Standing::Awaited)
+    }
+
+    /// Says that everything on the worker's thread waits for something.
+    pub(crate) fn waits(&self) {
+        if let Some(desk) = &self.desk {
+            desk.waits();
+        }
     }
 
     /// Says that the attempt would wait for ever, and why.

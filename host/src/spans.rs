@@ -30,6 +30,11 @@ struct OwnSpan {
 }
 
 impl CallSpan {
+    /// Returns true if somebody wants spans of calls.
+    pub(crate) fn is_wanted() -> bool {
+        tracing::enabled!(target: "wasmpool", tracing::Level::INFO)
+    }
+
     /// Begins the span of a call inside the current one.
     pub(crate) fn begin(call: CallId, task: &str, module: &str) -> Self {
         let span = tracing::info_span!(

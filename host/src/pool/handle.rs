@@ -162,20 +162,24 @@ impl<Out: 'static, E: 'static, V> Future for WithValue<Out, E, V> {
 
 /// Takes the output out of its wrapping.
 fn unwrap<Out: 'static, E: 'static>(id: CallId, settlement: Settlement) -> CallReport<Out, E> {
-    let outcome = match settlement.end {
-        SettledEnd::Completed(parcel) => Outcome::Completed(unpack(parcel)),
-        SettledEnd::Returned(parcel) => Outcome::Returned(unpack(parcel)),
-        SettledEnd::Failed(failure) => Outcome::Failed(failure),
-    };
     CallReport {
         id,
         index: 0,
-        outcome,
+        outcome: unwrap_end(settlement.end),
         attempts: settlement.attempts,
         interruptions: settlement.interruptions,
         waiting: settlement.waiting,
         running: settlement.running,
         history: settlement.history,
+    }
+}
+
+/// Takes an end out of its wrapping.
+pub(super) fn unwrap_end<Out: 'static, E: 'static>(end: SettledEnd) -> Outcome<Out, E> {
+    match end {
+        SettledEnd::Completed(parcel) => Outcome::Completed(unpack(parcel)),
+        SettledEnd::Returned(parcel) => Outcome::Returned(unpack(parcel)),
+        SettledEnd::Failed(failure) => Outcome::Failed(failure),
     }
 }
 

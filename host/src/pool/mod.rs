@@ -12,6 +12,8 @@ mod replace;
 pub(crate) mod queue;
 pub(crate) mod snapshot;
 pub(crate) mod handle;
+mod pace;
+pub(crate) mod counter;
 pub(crate) mod reports;
 pub(crate) mod task;
 

@@ -82,7 +82,7 @@ impl Stats {
             calls_unanswered: scheduler.ledger.unanswered(),
             calls_running: calls.running,
             calls_on_queues: scheduler.queues.attempts_waiting(),
-            attempts_queued: scheduler.queue.len(),
+            attempts_queued: scheduler.queue.calls(),
             permits_free: scheduler.permits.available_permits(),
             calls_completed: calls.completed,
             calls_failed: calls.failed,

@@ -6,35 +6,31 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::Stream;
+use futures::{Stream, StreamExt};
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, TryAcquireError};
 
 use crate::error::{CallError, PoolError, Refused};
 use crate::module::{RetryAttribute, TaskInfo, TimeoutAttribute};
 use crate::outcome::Parcel;
+use crate::pool::counter::Counter;
 use crate::pool::handle::CallHandle;
-use crate::pool::reports::{Reports, Submission};
+use crate::pool::reports::{Prepared, Reports};
 use crate::pool::{Pool, Target};
 use crate::retry::RetryPolicy;
 use crate::sandbox::invoke::{TaskArgs, TaskValue};
 use crate::sandbox::prepare::{Prepare, RawInput};
-use crate::scheduler::calls::{CallRules, Order};
+use crate::scheduler::calls::CallRules;
 use crate::scheduler::setback::RetryRule;
-use crate::spans::CallSpan;
 
 /// A handle of one task: takes `In`, gives `Out`, or `E` where the task returns a `result`. Cheap to clone.
 pub struct Task<In, Out, E = crate::TaskError> {
     inner: Arc<Inner<In, Out>>,
-    affinity: Option<u64>,
-    rules: CallRules,
+    counter: Counter,
     _error: PhantomData<fn() -> E>,
 }
 
 struct Inner<In, Out> {
-    pool: Pool,
-    name: Arc<str>,
-    module: usize,
     prepare: Prepare<In>,
     weights: Weights<In, Out>,
 }
@@ -47,8 +43,7 @@ pub(crate) struct Weights<In, Out> {
 
 impl<In, Out, E> Clone for Task<In, Out, E> {
     fn clone(&self) -> Self {
-        let Task { inner, affinity, rules, _error } = self;
-        Task { inner: inner.clone(), affinity: *affinity, rules: rules.clone(), _error: PhantomData }
+        Task { inner: self.inner.clone(), counter: self.counter.clone(), _error: PhantomData }
     }
 }
 
@@ -60,7 +55,7 @@ where
 {
     /// Returns the task's name without its module's.
     pub fn name(&self) -> &str {
-        &self.inner.name
+        &self.counter.name
     }
 
     /// Returns a handle whose calls go to the same sandbox as others of this `key`, while it lives.
@@ -73,13 +68,15 @@ where
     pub fn with_affinity(&self, key: impl Hash) -> Self {
         let mut hasher = DefaultHasher::new();
         key.hash(&mut hasher);
-        Task { affinity: Some(hasher.finish()), ..self.clone() }
+        let mut task = self.clone();
+        task.counter.affinity = Some(hasher.finish());
+        task
     }
 
     /// Returns a handle whose attempts may run for this long, or for ever if `None`, whatever the pool and the task say.
     pub fn with_timeout(&self, time: impl Into<Option<Duration>>) -> Self {
         let mut task = self.clone();
-        task.rules.terms.attempt_timeout = time.into();
+        task.counter.rules.terms.attempt_timeout = time.into();
         task
     }
 
@@ -87,7 +84,7 @@ where
     /// the pool says.
     pub fn with_deadline(&self, time: impl Into<Option<Duration>>) -> Self {
         let mut task = self.clone();
-        task.rules.terms.deadline = time.into();
+        task.counter.rules.terms.deadline = time.into();
         task
     }
 
@@ -95,9 +92,9 @@ where
     /// say.
     pub fn with_retry(&self, policy: RetryPolicy) -> Self {
         let mut task = self.clone();
-        let rule = RetryRule::clone(&task.rules.retry);
+        let rule = RetryRule::clone(&task.counter.rules.retry);
         let policy = Some(policy.or(rule.policy.unwrap_or_default()));
-        task.rules.retry = Arc::new(RetryRule { policy, ..rule });
+        task.counter.rules.retry = Arc::new(RetryRule { policy, ..rule });
         task
     }
 
@@ -113,8 +110,8 @@ where
     pub fn retry_when(&self, is_worthwhile: impl Fn(&E) -> bool + Send + Sync + 'static) -> Self {
         let test = move |error: &Parcel| error.downcast_ref().is_some_and(&is_worthwhile);
         let mut task = self.clone();
-        let rule = RetryRule::clone(&task.rules.retry);
-        task.rules.retry = Arc::new(RetryRule { test: Some(Arc::new(test)), ..rule });
+        let rule = RetryRule::clone(&task.counter.rules.retry);
+        task.counter.rules.retry = Arc::new(RetryRule { test: Some(Arc::new(test)), ..rule });
         task
     }
 
@@ -129,7 +126,7 @@ where
     pub fn call(&self, args: In) -> impl Future<Output = Result<Out, CallError<E>>> + Send + use<In, Out, E> {
         let task = self.clone();
         async move {
-            let permits = task.inner.pool.inner.scheduler.permits.clone();
+            let permits = task.counter.scheduler().permits.clone();
             let permit = permits.acquire_owned().await.map_err(|_| CallError::Pool(PoolError::Closed))?;
             match task.begin(args, Some(permit)) {
                 Ok(handle) => handle.await,
@@ -141,7 +138,7 @@ where
     /// Queues a call at once and returns its handle. Never waits: a call beyond the pool's capacity is
     /// queued too, so bound your own loop, or use [`call`](Self::call) or [`starmap`](Self::starmap).
     pub fn submit(&self, args: In) -> CallHandle<Out, E> {
-        let permit = self.inner.pool.inner.scheduler.permits.clone().try_acquire_owned().ok();
+        let permit = self.counter.scheduler().permits.clone().try_acquire_owned().ok();
         self.begin(args, permit).unwrap_or_else(|_| CallHandle::refused(PoolError::Closed))
     }
 
@@ -152,7 +149,7 @@ where
     /// # Errors
     /// [`Refused`] with the arguments, for [`PoolError::Full`] or [`PoolError::Closed`].
     pub fn try_call(&self, args: In) -> Result<CallHandle<Out, E>, Refused<In>> {
-        let scheduler = &self.inner.pool.inner.scheduler;
+        let scheduler = self.counter.scheduler();
         match scheduler.permits.clone().try_acquire_owned() {
             Ok(permit) => {
                 self.begin(args, Some(permit)).map_err(|args| Refused { args, error: PoolError::Closed })
@@ -174,34 +171,18 @@ where
 
     /// As [`starmap`](Self::starmap), for inputs that have to be waited for.
     pub fn starmap_stream(&self, inputs: impl Stream<Item = In> + Send + 'static) -> Reports<Out, E> {
-        let shop = &self.inner.pool.inner.shop;
-        let slots = shop.staffing.most * shop.concurrency;
-        let task = self.clone();
-        let submit = move |args| {
-            let weight = (task.inner.weights.input)(&args);
-            Submission::new(task.submit(args), weight)
+        let inner = self.inner.clone();
+        let prepare = move |args: In| {
+            let weight = (inner.weights.input)(&args);
+            Prepared { work: (inner.prepare)(args), weight }
         };
-        Reports::new(inputs, submit, slots, self.inner.weights.output)
+        Reports::new(inputs.map(prepare).boxed(), self.counter.clone(), self.inner.weights.output)
     }
 
     /// Submits a call, or gives the arguments back when the pool is closed.
     fn begin(&self, args: In, permit: Option<OwnedSemaphorePermit>) -> Result<CallHandle<Out, E>, In> {
-        let inner = &self.inner;
-        let scheduler = &inner.pool.inner.scheduler;
-        let Some(id) = scheduler.ledger.accept() else { return Err(args) };
-        let span = CallSpan::begin(id, &inner.name, &inner.pool.inner.shop.modules[inner.module].name);
-        let work = match (inner.prepare)(args) {
-            Ok(work) => work,
-            Err(failure) => {
-                scheduler.refuse(id, &inner.name, &failure, span);
-                return Ok(CallHandle::ended(id, failure));
-            }
-        };
-        let (task, affinity) = (inner.name.clone(), self.affinity);
-        let rules = self.rules.clone();
-        let order = Order { task, module: inner.module, work, affinity, rules, permit, span };
-        let (call, settlement) = scheduler.submit(id, order);
-        Ok(CallHandle::accepted(inner.pool.clone(), call, settlement))
+        let Some(accepted) = self.counter.accept() else { return Err(args) };
+        Ok(self.counter.submit(accepted, (self.inner.prepare)(args), permit))
     }
 }
 
@@ -277,8 +258,8 @@ fn assemble<In, Out, E>(
 ) -> Task<In, Out, E> {
     let name = target.info.name().into();
     let rules = rules(&pool, &target.info);
-    let inner = Inner { pool, name, module: target.module, prepare, weights };
-    Task { inner: Arc::new(inner), affinity: None, rules, _error: PhantomData }
+    let counter = Counter { pool, name, module: target.module, affinity: None, rules };
+    Task { inner: Arc::new(Inner { prepare, weights }), counter, _error: PhantomData }
 }
 
 /// Returns what holds for calls of a task: what the pool says, else what the task's attributes say.

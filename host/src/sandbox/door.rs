@@ -124,9 +124,9 @@ impl Door {
         jobs
     }
 
-    /// Notes that a call has begun inside.
-    pub(crate) fn note_begun(&self) {
-        self.served.set(self.served.get() + 1);
+    /// Returns the count of calls that have begun inside.
+    pub(super) fn served_count(&self) -> &Cell<u64> {
+        &self.served
     }
 
     /// Notes that a call is not inside any more.

@@ -1,6 +1,7 @@
 //! One call of one exported function, by static types or by JSON. Only the two ends of a call know its
 //! types; everything between them sees an [`Invocation`].
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use futures::FutureExt;
@@ -107,6 +108,8 @@ pub(crate) trait Invocation: Send + Sync {
 pub(crate) struct Inside<'a> {
     pub(crate) instance: &'a Instance,
     pub(crate) exports: &'a Exports,
+    /// How many calls have begun in it.
+    pub(crate) served: &'a Cell<u64>,
 }
 
 /// Where an instance's tasks are, by their numbers in the pool. A module that replaces another has the same tasks
@@ -116,6 +119,29 @@ pub(crate) type Exports = [Option<ComponentExportIndex>];
 impl<'a> Inside<'a> {
     fn export(self, task: usize) -> wasmtime::Result<&'a ComponentExportIndex> {
         self.exports.get(task).and_then(Option::as_ref).ok_or_else(gone)
+    }
+
+    /// Puts a started call on the roster, or answers that it did not start.
+    fn enter<C>(
+        self,
+        store: &mut Access<'_, SandboxState>,
+        started: wasmtime::Result<C>,
+        resident: Resident,
+        task: impl FnOnce(&C) -> GuestTaskId,
+    ) -> Option<C> {
+        match started {
+            Ok(call) => {
+                self.served.set(self.served.get() + 1);
+                let copy_bytes = store.data_mut().enter(task(&call), resident);
+                store.as_context_mut().set_hostcall_fuel(copy_bytes);
+                Some(call)
+            }
+            Err(error) => {
+                let reason = format!("{error:#}");
+                resident.reply.answer(Ending::Failed(Failure::NotStarted { reason }));
+                None
+            }
+        }
     }
 }
 
@@ -205,7 +231,7 @@ async fn run_by_types(
 ) -> Result<(), Broken> {
     let started = accessor.with(|mut store| {
         let started = call.start(&mut store, accessor, inside);
-        enter(&mut store, started, resident, |started| started.task)
+        inside.enter(&mut store, started, resident, |started| started.task)
     });
     let Some(Started { task, ending }) = started else { return Ok(()) };
     match ending.await {
@@ -239,7 +265,7 @@ impl Invocation for Dynamic {
                     let func = inside.instance.get_func(&mut store, export).ok_or_else(gone)?;
                     Ok((func, func.start_call_concurrent(&mut store, &params, &mut results)?))
                 });
-                enter(&mut store, started, resident, |(_, call)| call.task())
+                inside.enter(&mut store, started, resident, |(_, call)| call.task())
             });
             let Some((func, call)) = started else { return Ok(()) };
             let task = call.task();
@@ -278,27 +304,6 @@ impl Dynamic {
                 Ending::Completed(Box::new(payload(either.ok(), value)))
             }
             (ty, value) => Ending::Completed(Box::new(value_to_json(ty, value))),
-        }
-    }
-}
-
-/// Puts a started call on the roster, or answers that it did not start.
-fn enter<C>(
-    store: &mut Access<'_, SandboxState>,
-    started: wasmtime::Result<C>,
-    resident: Resident,
-    task: impl FnOnce(&C) -> GuestTaskId,
-) -> Option<C> {
-    match started {
-        Ok(call) => {
-            let copy_bytes = store.data_mut().enter(task(&call), resident);
-            store.as_context_mut().set_hostcall_fuel(copy_bytes);
-            Some(call)
-        }
-        Err(error) => {
-            let reason = format!("{error:#}");
-            resident.reply.answer(Ending::Failed(Failure::NotStarted { reason }));
-            None
         }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::bell::Bell;
 use crate::call::{AttemptId, WorkerId};
+use crate::reply::Witness;
 
 /// One sandbox of a worker, in the order of their openings.
 pub(crate) type DoorId = u64;
@@ -20,6 +21,8 @@ pub(crate) struct Lobby {
     called: RefCell<Vec<DoorId>>,
     /// Doors that have become free for another call, or worn out, since somebody last looked.
     changed: RefCell<Vec<DoorId>>,
+    /// Batches of calls that have begun behind a door since everything waited the last time.
+    batches: RefCell<Vec<Witness>>,
 }
 
 impl Lobby {
@@ -70,6 +73,18 @@ impl Lobby {
 
     pub(crate) fn take_changed(&self) -> Vec<DoorId> {
         std::mem::take(&mut *self.changed.borrow_mut())
+    }
+
+    /// Notes that a batch of calls has begun behind a door.
+    pub(crate) fn note_batch(&self, batch: Witness) {
+        self.batches.borrow_mut().push(batch);
+    }
+
+    /// Tells batches that everything on the worker's thread waits, and so do they if they are not over.
+    pub(crate) fn tell_batches_that_they_wait(&self) {
+        for batch in std::mem::take(&mut *self.batches.borrow_mut()) {
+            batch.waits();
+        }
     }
 
     /// Forgets a door that is gone, and all who were at it.

@@ -33,6 +33,7 @@ mod queue_imports;
 mod imports;
 pub(crate) mod missing;
 pub(crate) mod invoke;
+pub(crate) mod many;
 mod shapes;
 mod bulk;
 pub(crate) mod blame;

@@ -37,6 +37,10 @@ pub(crate) struct Resident {
 const IN_A_ROW: Duration = Duration::from_millis(35);
 
 impl Resident {
+    pub(crate) fn new(attempt: AttemptId, reply: Reply) -> Self {
+        Resident { attempt, reply, abandoned_ticks: 0, met_busy_at: None, is_one_by_one: false, denial: None }
+    }
+
     /// Notes that a tick met the call busy though nobody awaits it; returns how many did so in a row. The first after a
     /// wait says nothing: time had passed before the guest's first instruction.
     pub(super) fn note_abandoned_tick(&mut self) -> u32 {

@@ -26,7 +26,8 @@ impl Sandbox {
     /// All calls that are still running then are answered here. Those that had not begun stay at the door.
     pub(crate) async fn serve(mut self, door: &Door) -> RetireReason {
         let instance = self.instance;
-        let inside = Inside { instance: &instance, exports: &door.blueprint.exports };
+        let inside =
+            Inside { instance: &instance, exports: &door.blueprint.exports, served: door.served_count() };
         let run = self.store.run_concurrent(async |accessor| serve_calls(accessor, inside, door).await);
         // The run first: it may be held up, and then nobody but the door can tell that it is over.
         let ended = tokio::select! {
@@ -104,16 +105,11 @@ async fn serve_calls(
                     door.leave(job.attempt);
                     continue;
                 }
-                door.note_begun();
+                if job.calls > 1 {
+                    door.place.lobby.note_batch(job.reply.witness());
+                }
                 let attempt = job.attempt;
-                let resident = Resident {
-                    attempt: job.attempt,
-                    reply: job.reply,
-                    abandoned_ticks: 0,
-                    met_busy_at: None,
-                    is_one_by_one: false,
-                    denial: None,
-                };
+                let resident = Resident::new(attempt, job.reply);
                 let run = job.work.run(accessor, inside, resident);
                 running.push(async move { (attempt, run.await) });
                 continue;

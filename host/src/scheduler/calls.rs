@@ -19,7 +19,7 @@ use crate::sandbox::invoke::{Invocation, Job, Queue};
 use crate::scheduler::ledger::Ledger;
 use crate::scheduler::progress::{Progress, RunningAttempt, SettledEnd, Settlement};
 use crate::scheduler::setback::RetryRule;
-use crate::scheduler::watchdog::Watchdog;
+use crate::scheduler::watchdog::{Watchdog, Watched};
 use crate::spans::CallSpan;
 use crate::tally::Tally;
 
@@ -31,7 +31,7 @@ pub(crate) struct Scheduler {
     pub(crate) permits: Arc<Semaphore>,
     pub(crate) teller: Teller,
     pub(crate) tally: Arc<Tally>,
-    pub(crate) watchdog: Watchdog<Call>,
+    pub(crate) watchdog: Watchdog<dyn Watched>,
     pub(crate) queues: Arc<Queues>,
     /// How many calls can run at once.
     pub(crate) slots: usize,
@@ -91,7 +91,18 @@ impl Scheduler {
         order: Order,
     ) -> (Arc<Call>, oneshot::Receiver<Settlement>) {
         let (caller, receiver) = oneshot::channel();
-        let call = Arc::new_cyclic(|me| Call {
+        let mut order = order;
+        let progress = Progress::new(caller, order.permit.take(), std::mem::take(&mut order.span));
+        let call = self.make_call(id, order, progress);
+        call.watch(&call.progress());
+        // A pool that closes right now gives the job back; its reply then settles the call.
+        let _ = self.queue.push(call.next_job(1, Company::Shared));
+        (call, receiver)
+    }
+
+    /// Makes a call that the ledger has accepted.
+    pub(super) fn make_call(self: &Arc<Self>, id: CallId, order: Order, progress: Progress) -> Arc<Call> {
+        Arc::new_cyclic(|me| Call {
             id,
             me: me.clone(),
             task: order.task,
@@ -105,12 +116,8 @@ impl Scheduler {
             turn: AtomicU32::new(0),
             kept_others_us: AtomicU64::new(0),
             had_effect: AtomicBool::new(false),
-            progress: Mutex::new(Progress::new(caller, order.permit, order.span)),
-        });
-        call.watch(&call.progress());
-        // A pool that closes right now gives the job back; its reply then settles the call.
-        let _ = self.queue.push(call.next_job(1, Company::Shared));
-        (call, receiver)
+            progress: Mutex::new(progress),
+        })
     }
 
     /// Ends a call that the ledger has accepted, but whose arguments do not fit, before it is queued.
@@ -125,11 +132,23 @@ impl Scheduler {
         });
         self.tally.count_refused(failure.kind());
         span.end(0, Some(failure.kind()));
-        self.ledger.answered();
+        self.ledger.answered(1);
     }
 }
 
 impl Call {
+    /// Queues the first attempt before all others, for a call whose batch had its turn.
+    pub(super) fn queue_up_first(self: &Arc<Self>) {
+        self.watch_now();
+        // As ever, a pool that closes right now gives the job back.
+        let _ = self.scheduler.queue.push_front(self.next_job(1, Company::Shared));
+    }
+
+    /// Has the watchdog look when something may be due.
+    pub(super) fn watch_now(&self) {
+        self.watch(&self.progress());
+    }
+
     /// Ends the call for the caller at once, whatever its attempt is doing.
     pub(crate) fn withdraw(&self) {
         self.give_up(self.progress(), Failure::Cancelled);
@@ -147,13 +166,14 @@ impl Call {
         }
         let attempt = self.end_attempt(&mut progress, Some(failure.kind()));
         progress.attempts += u32::from(attempt.is_some());
-        let worker = attempt.as_ref().map(|attempt| attempt.worker.clone());
+        let worker = attempt.as_ref().map(|attempt| (attempt.worker.clone(), attempt.known_as));
         let has_begun = worker.is_some();
         // One that waits may do so in the queue or with a worker, or have gone from one to the other just now.
-        let worker = worker.or_else(|| progress.seated_with.take());
+        let seated = || Some((progress.seated_with.take()?, self.attempt(number)));
+        let worker = worker.or_else(seated);
         self.settle(progress, attempt, SettledEnd::Failed(failure));
-        if let Some(worker) = worker {
-            worker.withdraw(AttemptId { call: self.id, attempt: number });
+        if let Some((worker, known_as)) = worker {
+            worker.withdraw(known_as);
         }
         if !has_begun {
             self.scheduler.queue.note_withdrawn();
@@ -170,6 +190,7 @@ impl Call {
             module: self.module,
             company,
             affinity: self.affinity,
+            calls: 1,
             work: self.work.clone(),
             reply: Reply::to(self.clone(), attempt),
         }
@@ -245,11 +266,7 @@ impl Call {
         let Some(caller) = progress.caller.take() else { return };
         drop(progress.permit.take());
         let ended = self.present.swap(0, Ordering::AcqRel);
-        let failure = match &end {
-            SettledEnd::Completed(_) => None,
-            SettledEnd::Returned(_) => Some("task-error"),
-            SettledEnd::Failed(failure) => Some(failure.kind()),
-        };
+        let failure = end.failure();
         self.scheduler.teller.tell(|| Event::CallEnded {
             call: self.id,
             task: self.task.clone(),
@@ -277,7 +294,7 @@ impl Call {
             attempt.end(failure);
         }
         span.end(settlement.attempts, failure);
-        self.scheduler.ledger.answered();
+        self.scheduler.ledger.answered(1);
         // Nobody listens any more if the handle has been dropped.
         let _ = caller.send(settlement);
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::bell::Bell;
 use crate::call::AttemptId;
@@ -32,9 +32,9 @@ impl Desk for Call {
         self.had_effect.store(self.rules.has_unseen_effects, Ordering::Release);
         let worker = surroundings.worker;
         let counted = self.scheduler.tally.count_attempt(worker);
-        progress.begin_attempt(RunningAttempt::new(surroundings, counted));
-        self.watch(&progress);
         let id = AttemptId { call: self.id, attempt };
+        progress.begin_attempt(RunningAttempt::new(surroundings, counted, id), Instant::now());
+        self.watch(&progress);
         let started = || Event::AttemptStarted { attempt: id, task: self.task.clone(), worker };
         self.scheduler.teller.tell(started);
         let span = progress.span.clone();

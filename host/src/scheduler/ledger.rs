@@ -24,19 +24,22 @@ impl Ledger {
         }
     }
 
-    /// Notes one more call, unless no more are accepted. Each must be [`answered`](Self::answered) once.
-    pub(crate) fn accept(&self) -> Option<CallId> {
-        // Counted first: `close` then either sees this call or has been seen by it.
-        self.unanswered.fetch_add(1, Ordering::SeqCst);
+    /// Notes so many more calls, unless no more are accepted, and returns the id of the first; those of the others
+    /// follow. Each must be [`answered`](Self::answered) once.
+    pub(crate) fn accept(&self, calls: usize) -> Option<CallId> {
+        // Counted first: `close` then either sees these calls or has been seen by them.
+        self.unanswered.fetch_add(calls, Ordering::SeqCst);
         if self.closed.load(Ordering::SeqCst) {
-            self.answered();
+            self.answered(calls);
             return None;
         }
-        Some(CallId(self.next_id.fetch_add(1, Ordering::Relaxed)))
+        Some(CallId(self.next_id.fetch_add(calls as u64, Ordering::Relaxed)))
     }
 
-    pub(crate) fn answered(&self) {
-        if self.unanswered.fetch_sub(1, Ordering::SeqCst) == 1 && self.closed.load(Ordering::SeqCst) {
+    /// Notes that so many calls have been answered.
+    pub(crate) fn answered(&self, calls: usize) {
+        let before = self.unanswered.fetch_sub(calls, Ordering::SeqCst);
+        if before == calls && self.closed.load(Ordering::SeqCst) {
             self.all_answered.notify_waiters();
         }
     }

@@ -7,6 +7,8 @@ pub(crate) mod progress;
 pub(crate) mod watchdog;
 pub(crate) mod setback;
 pub(crate) mod calls;
+pub(crate) mod inbox;
+pub(crate) mod batch;
 pub(crate) mod stall;
 mod retrying;
 mod hearing;

@@ -41,11 +41,10 @@ impl Call {
 
     /// Takes the call away from its worker, where others use up its time.
     fn move_elsewhere(self: &Arc<Self>, mut progress: MutexGuard<'_, Progress>) {
-        let lost = AttemptId { call: self.id, attempt: progress.present_attempt() };
         progress.moves += 1;
         let attempt = self.end_attempt(&mut progress, Some("interrupted"));
         if let Some(attempt) = &attempt {
-            attempt.worker.withdraw(lost);
+            attempt.withdraw();
         }
         self.interrupted(progress, attempt, &Interruption::KeptWaiting);
     }

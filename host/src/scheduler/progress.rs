@@ -32,6 +32,17 @@ pub(crate) enum SettledEnd {
     Failed(Failure),
 }
 
+impl SettledEnd {
+    /// Returns the kind of the failure.
+    pub(crate) fn failure(&self) -> Option<&'static str> {
+        match self {
+            SettledEnd::Completed(_) => None,
+            SettledEnd::Returned(_) => Some("task-error"),
+            SettledEnd::Failed(failure) => Some(failure.kind()),
+        }
+    }
+}
+
 /// A call between its submission and its answer; what changes is behind the call's lock.
 pub(crate) struct Progress {
     /// Gone once the call is settled.
@@ -66,6 +77,8 @@ pub(crate) struct Progress {
 /// What is held while an attempt runs. It goes away outside the call's lock, because its span does.
 pub(crate) struct RunningAttempt {
     pub(crate) worker: Arc<Bell>,
+    /// What the worker calls it: by another name than its own if it has come in a batch.
+    pub(crate) known_as: AttemptId,
     /// Of the sandbox.
     hold: Arc<Hold>,
     busy_ticks_before: u64,
@@ -110,9 +123,15 @@ impl Progress {
         self.attempts + self.interruptions + 1
     }
 
-    pub(crate) fn begin_attempt(&mut self, attempt: RunningAttempt) {
-        let waited = self.lap();
-        self.waiting += waited;
+    /// Begins to wait for the first attempt, as a call of a batch that was submitted a while ago.
+    pub(crate) fn since(submitted: Instant, caller: oneshot::Sender<Settlement>) -> Self {
+        Progress { submitted, since: submitted, ..Progress::new(caller, None, CallSpan::default()) }
+    }
+
+    /// Begins an attempt, which ran already at `begun`.
+    pub(crate) fn begin_attempt(&mut self, attempt: RunningAttempt, begun: Instant) {
+        self.waiting += begun.saturating_duration_since(self.since);
+        self.since = begun;
         self.first_begun.get_or_insert(self.since);
         self.is_known_as_slow = false;
         self.running_attempt = Some(attempt);
@@ -192,9 +211,10 @@ impl Progress {
 }
 
 impl RunningAttempt {
-    pub(crate) fn new(surroundings: Surroundings<'_>, counted: CountedAttempt) -> Self {
+    pub(crate) fn new(surroundings: Surroundings<'_>, counted: CountedAttempt, known_as: AttemptId) -> Self {
         RunningAttempt {
             worker: surroundings.bell.clone(),
+            known_as,
             hold: surroundings.hold.clone(),
             busy_ticks_before: surroundings.bell.long_busy_ticks(),
             held_before: surroundings.hold.total(),
@@ -220,6 +240,11 @@ impl RunningAttempt {
     fn is_kept_waiting(&self, own: AttemptId) -> bool {
         let is_held = self.hold.present().is_some_and(|(by, time)| by != Some(own) && time >= TICK * 2);
         is_held || self.worker.busy_with().is_some_and(|call| call != own.call)
+    }
+
+    /// Has the worker told that nobody awaits it any more.
+    pub(crate) fn withdraw(&self) {
+        self.worker.withdraw(self.known_as);
     }
 
     pub(crate) fn end(self, failure: Option<&'static str>) {

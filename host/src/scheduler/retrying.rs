@@ -55,10 +55,10 @@ impl Call {
         self.out_of_time.store(lost.attempt, Ordering::Release);
         let attempt = self.end_attempt(&mut progress, Some(failure.kind()));
         progress.attempts += 1;
-        let worker = attempt.as_ref().map(|attempt| attempt.worker.clone());
+        let worker = attempt.as_ref().map(|attempt| (attempt.worker.clone(), attempt.known_as));
         self.failed_or_done(progress, attempt, SettledEnd::Failed(failure), setback);
-        if let Some(worker) = worker {
-            worker.withdraw(lost);
+        if let Some((worker, known_as)) = worker {
+            worker.withdraw(known_as);
         }
     }
 

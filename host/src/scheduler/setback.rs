@@ -23,6 +23,11 @@ pub(crate) struct RetryRule {
 }
 
 impl RetryRule {
+    /// Returns true if no call gets another attempt, however one ends.
+    pub(crate) fn is_none(&self) -> bool {
+        self.policy.as_ref().is_none_or(RetryPolicy::is_none)
+    }
+
     /// Returns the policy and what it should know of an attempt's end, if there may be another.
     ///
     /// Calls the embedder's test, so no lock may be held.

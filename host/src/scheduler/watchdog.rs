@@ -37,7 +37,7 @@ struct Due<T: ?Sized> {
     whom: Weak<T>,
 }
 
-impl<T: Watched> Watchdog<T> {
+impl<T: Watched + ?Sized> Watchdog<T> {
     pub(crate) fn new() -> Self {
         let shard = || Mutex::new(Shard { due: BinaryHeap::new(), tidy_at: TIDY_FROM });
         Watchdog { shards: std::iter::repeat_with(shard).take(SHARDS).collect() }
@@ -84,7 +84,7 @@ impl<T: Watched> Watchdog<T> {
     }
 }
 
-impl<T: Watched> Shard<T> {
+impl<T: Watched + ?Sized> Shard<T> {
     fn take_due(&mut self, now: Instant) -> Option<Due<T>> {
         if self.due.peek()?.0.at > now {
             return None;

@@ -55,15 +55,25 @@ impl CountedAttempt {
 
 impl CallShard {
     pub(crate) fn count_answered(&self, failure: Option<&'static str>, waiting: Duration, running: Duration) {
+        self.count_all_answered([(failure, waiting, running)]);
+    }
+
+    /// Counts calls by the kind of their failure, how long they waited, and how long they ran.
+    pub(crate) fn count_all_answered(
+        &self,
+        calls: impl IntoIterator<Item = (Option<&'static str>, Duration, Duration)>,
+    ) {
         let mut ended = self.lock();
-        match failure {
-            None => ended.completed += 1,
-            Some(kind) => *ended.failed.entry(kind).or_default() += 1,
-        }
-        ended.waiting.record(waiting);
-        // What never ran would make the rest look faster than it is.
-        if !running.is_zero() {
-            ended.running.record(running);
+        for (failure, waiting, running) in calls {
+            match failure {
+                None => ended.completed += 1,
+                Some(kind) => *ended.failed.entry(kind).or_default() += 1,
+            }
+            ended.waiting.record(waiting);
+            // What never ran would make the rest look faster than it is.
+            if !running.is_zero() {
+                ended.running.record(running);
+            }
         }
     }
 

@@ -50,11 +50,12 @@ pub(crate) struct Worker {
     pub(super) concurrency: usize,
     /// Until when it opens no sandbox, because the system had no room for one.
     pub(super) rests_until: Option<Instant>,
-    taken_since_pause: u32,
+    /// How many calls.
+    taken_since_pause: usize,
 }
 
-/// So many jobs are taken in a row before timers and sockets of waiting calls get their turn.
-const JOBS_BETWEEN_PAUSES: u32 = 64;
+/// So many calls are taken in a row before timers and sockets of waiting calls get their turn.
+const CALLS_BETWEEN_PAUSES: usize = 64;
 
 /// What happened, of all that can happen to a worker.
 enum Step {
@@ -108,8 +109,9 @@ impl Worker {
         loop {
             match self.next_step().await {
                 Step::Take(job) => {
+                    let calls = job.calls;
                     self.seat(job);
-                    self.pause_now_and_then().await;
+                    self.pause_now_and_then(calls).await;
                 }
                 Step::Ended(ended) => self.clear_away(ended),
                 Step::Withdrawn(attempts) => self.note_withdrawn(&attempts),
@@ -120,9 +122,9 @@ impl Worker {
         }
     }
 
-    async fn pause_now_and_then(&mut self) {
-        self.taken_since_pause += 1;
-        if self.taken_since_pause == JOBS_BETWEEN_PAUSES {
+    async fn pause_now_and_then(&mut self, calls: usize) {
+        self.taken_since_pause += calls;
+        if self.taken_since_pause >= CALLS_BETWEEN_PAUSES {
             self.taken_since_pause = 0;
             tokio::task::yield_now().await;
         }
@@ -150,6 +152,7 @@ impl Worker {
         let is_busy = self.pulse.take_busy();
         if !is_busy {
             self.bell.note_came_round();
+            self.lobby.tell_batches_that_they_wait();
         }
         self.see_to_changed();
         let alarm_rings = self.alarm.as_mut().is_some_and(|alarm| alarm.poll_unpin(cx).is_ready());
