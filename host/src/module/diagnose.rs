@@ -72,7 +72,7 @@ fn is_text(bytes: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::module::engine::compiling_engine;
+    use crate::module::engine::{EngineKind, compiling_engine};
 
     fn complaint(bytes: &[u8]) -> String {
         expect_component(bytes).unwrap_err().to_string()
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn compiled_code_is_never_accepted() {
-        let engine = compiling_engine();
+        let engine = compiling_engine(EngineKind::Plain);
         let code = engine.precompile_component(&core("(component)")).unwrap();
         assert!(matches!(expect_component(&code), Err(ModuleError::Precompiled)));
     }

@@ -15,7 +15,7 @@ use super::artifact;
 use super::attributes;
 use super::cache::sha256_hex;
 use super::diagnose;
-use super::engine::compiling_engine;
+use super::engine::{EngineKind, compiling_engine};
 use super::error::ModuleError;
 use super::notes::Notes;
 use super::survey::survey;
@@ -167,7 +167,12 @@ impl ModuleLoader {
         diagnose::expect_component(&bytes)?;
         let surveyed = survey(&bytes)?;
         wasi::expect_provided(&surveyed.imports)?;
-        let (engine, digest, mut notes) = (compiling_engine(), sha256_hex(&bytes), Notes::default());
+        let (digest, mut notes) = (sha256_hex(&bytes), Notes::default());
+        let kind = match surveyed.needs_concurrency {
+            true => EngineKind::Concurrent,
+            false => EngineKind::Plain,
+        };
+        let engine = compiling_engine(kind);
         let recorded = attributes::read_sections(&surveyed.task_sections, &mut notes);
         let compiled = artifact::compile(&bytes, &digest, engine, self.cache_dir.as_deref(), &mut notes)?;
         // Only now: the engine has refused types that are too deep to be walked through.
@@ -177,8 +182,7 @@ impl ModuleLoader {
         });
         let exports =
             tasks::list_exports(&compiled.component.component_type(), engine, texts, recorded.tasks);
-        let (imports, needs_concurrency) = (surveyed.imports, surveyed.needs_concurrency);
-        let tasks = expect_tasks(exports)?;
+        let (imports, tasks) = (surveyed.imports, expect_tasks(exports)?);
         let contents = Contents {
             name: self.name.clone().or(stem).unwrap_or_else(|| NAMELESS.to_owned()),
             needs: compiled.component.resources_required(),
@@ -187,7 +191,7 @@ impl ModuleLoader {
             artifact: compiled.artifact,
             was_cached: compiled.was_cached,
             imports,
-            needs_concurrency,
+            kind,
             docs: recorded.docs,
             notes: notes.into_vec(),
         };
@@ -279,8 +283,8 @@ mod tests {
 
     /// Runs the task that traps on an engine of its own, as a pool would, and returns the backtrace.
     fn crash(module: &TaskModule) -> WasmBacktrace {
-        let engine = Engine::new(&engine_config()).unwrap();
-        let component = module.component_on(&engine).unwrap();
+        let engine = Engine::new(&engine_config(module.engine_kind())).unwrap();
+        let component = module.component_on(&engine, module.engine_kind()).unwrap();
         let mut store = Store::new(&engine, ());
         store.set_epoch_deadline(1);
         let mut linker = Linker::new(&engine);

@@ -29,7 +29,7 @@ pub(crate) mod fuzzing;
 
 pub use attributes::{RetryAttribute, TaskKind, TimeoutAttribute};
 pub use cache::default_cache_dir;
-pub(crate) use engine::engine_config;
+pub(crate) use engine::{EngineKind, engine_config};
 pub use error::ModuleError;
 pub use load::ModuleLoader;
 pub(crate) use snapshot::SnapshotShelf;

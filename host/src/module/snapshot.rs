@@ -9,7 +9,7 @@ use wasmtime::component::Component;
 
 use super::artifact::{self, Artifact};
 use super::cache::Cache;
-use super::engine::compiling_engine;
+use super::engine::{EngineKind, compiling_engine};
 use super::task_module::TaskModule;
 
 /// Where the code of one snapshot is kept, if anywhere.
@@ -41,7 +41,7 @@ impl SnapshotShelf {
         if Cache::is_intact(entry) { Artifact::File(entry.clone()).component_on(engine).ok() } else { None }
     }
 
-    /// Compiles a snapshot, and keeps its code if it may be kept.
+    /// Compiles a snapshot for an engine of a kind, and keeps its code if it may be kept.
     ///
     /// # Errors
     /// The engine does not compile it.
@@ -49,12 +49,13 @@ impl SnapshotShelf {
         &self,
         bytes: &[u8],
         engine: &Engine,
+        kind: EngineKind,
         may_keep: bool,
     ) -> wasmtime::Result<Component> {
         let Some((cache, entry)) = self.place.as_ref().filter(|_| may_keep) else {
             return Component::from_binary(engine, bytes);
         };
-        let compiled = Component::from_binary(compiling_engine(), bytes)?;
+        let compiled = Component::from_binary(compiling_engine(kind), bytes)?;
         let stored = cache.store(entry, &compiled.serialize()?).map(|()| Artifact::File(entry.clone()));
         match stored {
             // Mapped from the file, its pages are shared with every other process. It may be gone again already.

@@ -9,6 +9,7 @@ use wasmtime::{Engine, ResourcesRequired};
 
 use super::artifact::{self, Artifact};
 use super::attributes::TaskKind;
+use super::engine::EngineKind;
 use super::error::ModuleError;
 use super::tasks::TaskInfo;
 use super::wit::{self, TypeDefinition};
@@ -45,7 +46,7 @@ pub(crate) struct Contents {
     pub(crate) artifact: Artifact,
     pub(crate) was_cached: bool,
     pub(crate) imports: Vec<String>,
-    pub(crate) needs_concurrency: bool,
+    pub(crate) kind: EngineKind,
     pub(crate) docs: Option<String>,
     pub(crate) notes: Vec<String>,
     /// What each sandbox takes of the engine's allocator; `None` where that shows only when it is opened.
@@ -109,7 +110,12 @@ impl TaskModule {
 
     /// Returns true if there is an async function, a stream or a future anywhere in it, imports included.
     pub fn has_async(&self) -> bool {
-        self.contents.needs_concurrency
+        self.engine_kind() == EngineKind::Concurrent
+    }
+
+    /// Returns for which kind of engine it is compiled.
+    pub(crate) fn engine_kind(&self) -> EngineKind {
+        self.contents.kind
     }
 
     /// What is odd about it but did not keep it from being loaded: lines of its task section that were
@@ -160,13 +166,16 @@ impl TaskModule {
         format!("no task `{shown}`; there are {}{others}", all.join(", "))
     }
 
-    /// Maps the compiled code into an engine made from `engine_config`. If the cache was emptied since the
-    /// module was loaded, compiles it again, which takes up to a second of this thread.
+    /// Maps the compiled code into an engine made from `engine_config`. If it is of another kind, or the cache was emptied
+    /// since the module was loaded, compiles it again, which takes up to a second of this thread.
     ///
     /// # Errors
     /// [`ModuleError::Refused`] if the engine wants neither the code nor the component.
-    pub(crate) fn component_on(&self, engine: &Engine) -> Result<Component, ModuleError> {
+    pub(crate) fn component_on(&self, engine: &Engine, kind: EngineKind) -> Result<Component, ModuleError> {
         let Contents { artifact, bytes, .. } = &*self.contents;
+        if kind != self.engine_kind() {
+            return artifact::compile_on(bytes, engine);
+        }
         match artifact.component_on(engine) {
             Err(_) if artifact.is_file() => artifact::compile_on(bytes, engine),
             answer => answer.map_err(artifact::refused),

@@ -12,7 +12,7 @@ use crate::event::{Event, Teller};
 use crate::grants::Grants;
 use crate::lifespan::RerunRule;
 use crate::limits::Limits;
-use crate::module::TaskModule;
+use crate::module::{EngineKind, TaskModule};
 use crate::patience::Terms;
 use crate::pool::check_limits::check;
 use crate::pool::checks::{bad, in_range};
@@ -20,7 +20,7 @@ use crate::pool::setting::{ModuleSetting, Replacements};
 use crate::pool::staff::StaffSetting;
 use crate::pool::{Pool, PoolInner};
 use crate::retry::RetryPolicy;
-use crate::sandbox::engine::PoolEngine;
+use crate::sandbox::engine::PoolEngines;
 use crate::sandbox::http::desk::HttpDesk;
 use crate::sandbox::own_imports::{OwnImports, Provisions};
 use crate::sandbox::reach::Shared;
@@ -151,7 +151,7 @@ impl PoolBuilder {
         });
         let watched = Arc::downgrade(&scheduler);
         let stall = StallWatch::default();
-        shop.engine.at_every_tick(move || {
+        shop.engines.at_every_tick(move || {
             if let Some(scheduler) = watched.upgrade() {
                 scheduler.watchdog.look_around();
                 stall.look(&scheduler);
@@ -224,15 +224,21 @@ impl PoolBuilder {
         let isolations: Vec<_> =
             self.modules.iter().map(|setting| self.staff.isolation(setting.module.has_async())).collect();
         let space = self.staff.space(staffing.most, concurrency, &isolations);
-        let loaded: Vec<_> = self.modules.iter().map(|setting| &setting.module).collect();
-        let engine = PoolEngine::start_with_slots(space, &loaded, &self.limits)
-            .map_err(|error| bad("workers", format!("the engine does not start: {error:#}")))?;
+        let engines = PoolEngines::new(&self.limits);
+        for kind in EngineKind::ALL {
+            let of_kind = self.modules.iter().filter(|setting| setting.engine_kind() == kind);
+            let loaded: Vec<_> = of_kind.map(|setting| &setting.module).collect();
+            if !loaded.is_empty() {
+                let started = engines.start_with_slots(kind, space, &loaded);
+                started.map_err(|problem| bad("workers", problem))?;
+            }
+        }
         let mut modules = Vec::new();
         for (index, (setting, isolation)) in self.modules.iter().zip(isolations).enumerate() {
             if self.modules[..index].iter().any(|other| other.name == setting.name) {
                 return Err(bad("module", format!("two modules are called `{}`", setting.name)));
             }
-            let blueprint = setting.draw(&engine, &self.limits, teller).await?;
+            let blueprint = setting.draw(&engines, &self.limits, teller).await?;
             if isolation == Isolation::Fresh && blueprint.has_initializer() {
                 let module = blueprint.name.clone();
                 tracing::warn!(
@@ -244,7 +250,7 @@ impl PoolBuilder {
         }
         let (queue, teller) = (Arc::new(Queue::new(staffing.least)), teller.clone());
         let tally = Tally::of(staffing.most);
-        Ok(Workshop { queue, modules, staffing, concurrency, recycling, teller, tally, engine, http })
+        Ok(Workshop { queue, modules, staffing, concurrency, recycling, teller, tally, engines, http })
     }
 }
 

@@ -30,8 +30,8 @@ use crate::pool::queue::Queue;
 use crate::pool::setting::Replacements;
 use crate::pool::stats::Stats;
 use crate::pool::task::Task;
+use crate::sandbox::args::{TaskArgs, TaskValue};
 use crate::sandbox::blueprint::Blueprint;
-use crate::sandbox::invoke::{TaskArgs, TaskValue};
 use crate::sandbox::prepare::RawInput;
 use crate::scheduler::calls::{CallRules, Scheduler};
 use crate::worker::crew::Crew;
@@ -235,7 +235,7 @@ impl Pool {
     async fn end_workers(&self) {
         self.inner.stop();
         let was_open = self.inner.crew.ended().await;
-        self.inner.shop.engine.stop_ticking();
+        self.inner.shop.engines.stop_ticking();
         if let Some(http) = &self.inner.shop.http {
             http.stop();
         }

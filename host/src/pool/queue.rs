@@ -9,7 +9,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::queues::state::{Granted, QueueId};
 use crate::queues::{QueueError, QueueStats, Queues, Waiting};
-use crate::sandbox::invoke::TaskArg;
+use crate::sandbox::args::TaskArg;
 
 /// A queue that a pool shares among its sandboxes and its embedder; see [`Pool::queue`](crate::Pool::queue). Cheap to
 /// clone, and a parameter of tasks: it travels as its name.

@@ -36,7 +36,7 @@ impl Pool {
         }
         let desk = &shop.modules[index];
         let setting = ModuleSetting { module, ..replacements.modules[index].clone() };
-        let drawn = setting.draw(&shop.engine, &replacements.limits, &shop.teller).await;
+        let drawn = setting.draw(&shop.engines, &replacements.limits, &shop.teller).await;
         let mut blueprint = drawn.map_err(|error| match error {
             PoolError::BadSetting { setting, problem } => bad(
                 "replace",
@@ -48,7 +48,7 @@ impl Pool {
         let blueprint = Arc::new(blueprint);
         blueprint
             .clone()
-            .try_opening(shop.engine.trial_slot().await)
+            .try_opening(blueprint.engine.trial_slot().await)
             .await
             .map_err(|reason| PoolError::CannotOpen { module: name.to_owned(), reason })?;
         replacements.modules[index] = setting;

@@ -48,6 +48,8 @@ pub struct Reports<Out, E> {
     window: usize,
     /// Calls that travel together, and where they come back to.
     batches: Vec<Arc<Batch>>,
+    /// How many of these calls have not come back.
+    together: usize,
     inbox: Arc<Inbox>,
     pace: Pace,
     order: Order<Out, E>,
@@ -123,6 +125,7 @@ impl<Out: Send + 'static, E: Send + 'static> Reports<Out, E> {
             running: FuturesUnordered::new(),
             window,
             batches: Vec::new(),
+            together: 0,
             inbox: Arc::default(),
             pace: Pace::default(),
             order: Order::Input { held: VecDeque::new(), next: 0 },
@@ -228,6 +231,7 @@ impl<Out: Send + 'static, E: Send + 'static> Reports<Out, E> {
         match self.counter.submit_batch(items, self.taken, &self.inbox) {
             Ok(batch) => {
                 self.batches.push(batch);
+                self.together += calls;
                 self.taken += calls;
             }
             Err(items) => items.into_iter().for_each(|item| self.send(Ok(item.work), item.weight)),
@@ -236,7 +240,7 @@ impl<Out: Send + 'static, E: Send + 'static> Reports<Out, E> {
 
     fn has_room(&self, together: usize, collected: usize) -> bool {
         let held = self.places_held() + collected;
-        if self.running.is_empty() && self.batches.is_empty() && held == 0 {
+        if self.running.is_empty() && self.together == 0 && held == 0 {
             return true;
         }
         let is_wanted = match together {
@@ -256,6 +260,7 @@ impl<Out: Send + 'static, E: Send + 'static> Reports<Out, E> {
         }
         let Letters { done, promoted, .. } = self.inbox.take();
         self.batches.retain(|batch| !batch.is_over());
+        self.together -= done.len() + promoted.len();
         self.pace.note_calls(done.iter().map(|done| done.running));
         for promoted in promoted {
             let (index, weight) = (promoted.index, promoted.weight);
@@ -364,7 +369,7 @@ impl<Out: Send + 'static, E: Send + 'static> Stream for Reports<Out, E> {
                     this.pace.note_calls([ended.report.running]);
                     this.hold(ended);
                 }
-                Poll::Ready(None) if this.exhausted && this.batches.is_empty() => return Poll::Ready(None),
+                Poll::Ready(None) if this.exhausted && this.together == 0 => return Poll::Ready(None),
                 Poll::Ready(None) | Poll::Pending if this.inbox.has_news() => {}
                 Poll::Ready(None) | Poll::Pending => return Poll::Pending,
             }
@@ -376,8 +381,7 @@ impl<Out: Send + 'static, E: Send + 'static> Stream for Reports<Out, E> {
             Order::Input { held, .. } => held.iter().flatten().count(),
             Order::Completion { held } => held.len(),
         };
-        let together: usize = self.batches.iter().map(|batch| batch.calls_to_come()).sum();
-        let begun = self.running.len() + together + held;
+        let begun = self.running.len() + self.together + held;
         if self.exhausted {
             return (begun, Some(begun));
         }

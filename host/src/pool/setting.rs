@@ -11,11 +11,11 @@ use crate::error::PoolError;
 use crate::event::{Event, Teller};
 use crate::grants::Grants;
 use crate::limits::Limits;
-use crate::module::{TaskInfo, TaskModule};
+use crate::module::{EngineKind, TaskInfo, TaskModule};
 use crate::own_thread::on_own_thread;
 use crate::pool::checks::bad;
 use crate::sandbox::blueprint::{Blueprint, Foundation};
-use crate::sandbox::engine::PoolEngine;
+use crate::sandbox::engine::{PoolEngine, PoolEngines};
 use crate::sandbox::forerunner::{Forerunner, Role};
 use crate::sandbox::own_imports::Provisions;
 use crate::sandbox::prepare::positional;
@@ -92,31 +92,41 @@ impl ModuleSetting {
     /// [`PoolError::BadSetting`], [`PoolError::CannotSnapshot`] or [`PoolError::CannotOpen`].
     pub(crate) async fn draw(
         &self,
-        engine: &PoolEngine,
+        engines: &PoolEngines,
         limits: &Limits,
         teller: &Teller,
     ) -> Result<Blueprint, PoolError> {
         let initializer = self.checked_initializer()?;
         expect_usable("grants", &self.grants)?;
+        let engine = engines.of(self.engine_kind()).map_err(|problem| bad("workers", problem))?;
         let foundation = match self.snapshot_run(limits, teller)? {
-            None => self.plain_foundation(engine, Vec::new()).await?,
-            Some(run) => self.snapshot_foundation(run, engine, teller).await?,
+            None => self.bare_foundation(&engine, Vec::new()).await?,
+            Some(run) => self.snapshot_foundation(run, &engine, teller).await?,
         };
         let forerunners = foundation.forerunners.into_iter().chain(initializer).collect();
         let foundation = Foundation { forerunners, ..foundation };
-        Blueprint::draw(engine.engine(), foundation, limits.clone(), teller.clone())
+        Blueprint::draw(engine, foundation, limits.clone(), teller.clone())
+    }
+
+    /// Returns on which kind of engine the module runs. What the embedder adds may be async, whatever the module is.
+    pub(crate) fn engine_kind(&self) -> EngineKind {
+        match self.provisions.imports.is_empty() {
+            true => self.module.engine_kind(),
+            false => EngineKind::Concurrent,
+        }
     }
 
     /// Maps the module's own code, which is compiled first if the cache was emptied since it was loaded.
-    async fn plain_foundation(
+    async fn bare_foundation(
         &self,
-        engine: &PoolEngine,
+        engine: &Arc<PoolEngine>,
         forerunners: Vec<Forerunner>,
     ) -> Result<Foundation, PoolError> {
         let cannot_open = |reason| PoolError::CannotOpen { module: self.name.clone(), reason };
         let (name, module) = (self.name.as_str().into(), self.module.clone());
-        let (engine, code) = (engine.engine().clone(), module.clone());
-        let component = on_own_thread("wasmpool-load", move || code.component_on(&engine)).await;
+        let (engine, code) = (engine.clone(), module.clone());
+        let load = move || code.component_on(engine.engine(), engine.kind());
+        let component = on_own_thread("wasmpool-load", load).await;
         let component = component.map_err(|no_answer| cannot_open(no_answer.to_string()))?;
         let component = component.map_err(|error| cannot_open(with_causes(&error)))?;
         let (grants, provisions) = (self.grants.clone(), self.provisions.clone());
@@ -127,11 +137,11 @@ impl ModuleSetting {
     async fn snapshot_foundation(
         &self,
         run: SnapshotRun,
-        engine: &PoolEngine,
+        engine: &Arc<PoolEngine>,
         teller: &Teller,
     ) -> Result<Foundation, PoolError> {
         let function = run.function.clone();
-        match run.code(engine.engine().clone(), self.cache_dir.clone()).await {
+        match run.code(engine.clone(), self.cache_dir.clone()).await {
             Ok(component) => Ok(Foundation {
                 name: self.name.as_str().into(),
                 module: self.module.without_snapshot_function(function.task.name()),
@@ -155,8 +165,8 @@ impl ModuleSetting {
                 );
                 teller.tell(|| Event::SnapshotRefused { module: Arc::from(name.as_str()), reason });
                 let module = self.module.without_snapshot_function(function.task.name());
-                let plain = self.plain_foundation(engine, vec![function]).await?;
-                Ok(Foundation { module, ..plain })
+                let bare = self.bare_foundation(engine, vec![function]).await?;
+                Ok(Foundation { module, ..bare })
             }
             Err(untaken) => Err(self.cannot_snapshot(untaken)),
         }

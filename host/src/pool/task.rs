@@ -18,7 +18,7 @@ use crate::pool::handle::CallHandle;
 use crate::pool::reports::{Prepared, Reports};
 use crate::pool::{Pool, Target};
 use crate::retry::RetryPolicy;
-use crate::sandbox::invoke::{TaskArgs, TaskValue};
+use crate::sandbox::args::{TaskArgs, TaskValue};
 use crate::sandbox::prepare::{Prepare, RawInput};
 use crate::scheduler::calls::CallRules;
 use crate::scheduler::setback::RetryRule;

@@ -4,8 +4,8 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::oneshot;
+use wasmtime::Store;
 use wasmtime::component::{Component, ComponentExportIndex, Instance, InstancePre};
-use wasmtime::{Engine, Store};
 
 use crate::error::PoolError;
 use crate::event::Teller;
@@ -13,6 +13,7 @@ use crate::grants::Grants;
 use crate::limits::Limits;
 use crate::module::{TaskKind, TaskModule};
 use crate::sandbox::copying::Copying;
+use crate::sandbox::engine::PoolEngine;
 use crate::sandbox::forerunner::{Forerunner, why_not_instantiated};
 use crate::sandbox::gauges::Gauges;
 use crate::sandbox::imports::linker;
@@ -26,6 +27,7 @@ use crate::sandbox::wasi::context_with;
 
 /// What all sandboxes of one module in one pool have in common.
 pub(crate) struct Blueprint {
+    pub(crate) engine: Arc<PoolEngine>,
     pub(crate) name: Arc<str>,
     pub(crate) module: TaskModule,
     component: Component,
@@ -69,15 +71,15 @@ impl Blueprint {
     /// # Errors
     /// [`PoolError::CannotOpen`] when it imports something else, naming it.
     pub(crate) fn draw(
-        engine: &Engine,
+        engine: Arc<PoolEngine>,
         foundation: Foundation,
         limits: Limits,
         teller: Teller,
     ) -> Result<Self, PoolError> {
         let Foundation { name, module, component, forerunners, grants, provisions } = foundation;
         let cannot_open = |reason| PoolError::CannotOpen { module: name.to_string(), reason };
-        let linker =
-            linker(engine, &provisions.imports).map_err(|error| cannot_open(format!("{error:#}")))?;
+        let linker = linker(engine.engine(), engine.kind(), &provisions.imports)
+            .map_err(|error| cannot_open(format!("{error:#}")))?;
         let pre = linker
             .instantiate_pre(&component)
             .map_err(|error| cannot_open(why_not_linked(&linker, &component, &error)))?;
@@ -88,6 +90,7 @@ impl Blueprint {
         let (probing, ended) = (Mutex::default(), Mutex::new(Some(ended)));
         let copying = Copying::of(&limits, &module);
         let blueprint = Blueprint {
+            engine,
             name,
             module,
             component,
@@ -180,7 +183,9 @@ impl Blueprint {
     pub(super) async fn instantiate(&self, gauges: Gauges) -> Result<Sandbox, Unopened> {
         let reach = self.supply.reach();
         let wasi = context_with(&self.grants, &reach)?;
-        let state = SandboxState::new(self.teller.clone(), &self.limits, self.copying, gauges, wasi, reach);
+        let kind = self.engine.kind();
+        let state =
+            SandboxState::new(kind, self.teller.clone(), &self.limits, self.copying, gauges, wasi, reach);
         let mut store = governed(self.pre.engine(), state, &self.limits);
         match self.pre.instantiate_async(&mut store).await {
             Ok(instance) => Ok(Sandbox { store, instance }),

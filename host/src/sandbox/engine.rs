@@ -1,4 +1,7 @@
-//! A pool's engine, the space for its sandboxes, and the clock that interrupts busy guests.
+//! A pool's engines, the space for its sandboxes, and the clock that interrupts busy guests.
+//!
+//! Modules that have nothing async run on an engine without concurrency support, where a call costs a quarter of what it
+//! costs on the other. A pool has the kinds that its modules need.
 //!
 //! Where the number of sandboxes is known to be moderate, their memories lie in slots that are set aside once and
 //! used again, which makes opening twice as fast. There are as many slots as the pool's settings can ask for, and who
@@ -6,7 +9,7 @@
 //! sandbox asks the system for its own.
 
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
 use std::thread::{JoinHandle, current};
 use std::time::Duration;
 
@@ -14,7 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, ResourcesRequired};
 
 use crate::limits::Limits;
-use crate::module::{TaskModule, engine_config};
+use crate::module::{EngineKind, TaskModule, engine_config};
 
 /// How often a busy guest is interrupted for a look around.
 pub(crate) const TICK: Duration = Duration::from_millis(10);
@@ -49,61 +52,64 @@ pub(crate) struct Slot {
     _permit: Option<OwnedSemaphorePermit>,
 }
 
-/// One engine and its ticker, which ends with it.
+/// An engine of one kind, with the space for its sandboxes.
 pub(crate) struct PoolEngine {
     engine: Engine,
+    kind: EngineKind,
     /// Free slots; `None` where sandboxes are not counted.
     slots: Option<Arc<Semaphore>>,
     /// The place for a sandbox that is opened to see whether it opens.
     trial: Arc<Semaphore>,
+}
+
+/// The engines of a pool and their ticker, which ends with them.
+pub(crate) struct PoolEngines {
+    limits: Limits,
+    /// One of each kind, once it is needed.
+    engines: Arc<[OnceLock<Arc<PoolEngine>>; EngineKind::ALL.len()]>,
     ticker: Mutex<Option<Ticker>>,
 }
 
-impl PoolEngine {
-    /// Starts an engine that takes what [`TaskModule`] compiled and asks the system for each sandbox.
-    pub(crate) fn start(limits: &Limits) -> wasmtime::Result<Self> {
-        Ok(Self::of(Engine::new(&limited_config(limits))?, None))
+impl PoolEngines {
+    /// Begins without an engine.
+    pub(crate) fn new(limits: &Limits) -> Self {
+        let engines = Arc::<[OnceLock<_>; _]>::default();
+        let ticker = Mutex::new(Some(Ticker::start(engines.clone())));
+        PoolEngines { limits: limits.clone(), engines, ticker }
     }
 
-    /// Starts an engine that has slots for the sandboxes of these modules, if so many can be set aside.
+    /// Starts the engine of a kind with slots for the sandboxes of these modules, if so many can be set aside.
+    ///
+    /// # Errors
+    /// Why it does not start.
     pub(crate) fn start_with_slots(
+        &self,
+        kind: EngineKind,
         space: Space,
         modules: &[&TaskModule],
-        limits: &Limits,
-    ) -> wasmtime::Result<Self> {
-        let Some(slots) = slots(space, modules, limits) else { return Self::start(limits) };
-        let mut config = limited_config(limits);
-        config.allocation_strategy(InstanceAllocationStrategy::Pooling(slots));
-        match Engine::new(&config) {
-            Ok(engine) => Ok(Self::of(engine, Some(Arc::new(Semaphore::new(space.sandboxes))))),
-            Err(error) => {
-                tracing::warn!("sandboxes open slower, because no slots could be set aside: {error:#}");
-                Self::start(limits)
-            }
-        }
-    }
-
-    fn of(engine: Engine, slots: Option<Arc<Semaphore>>) -> Self {
-        let ticker = Ticker::start(engine.clone());
-        PoolEngine { engine, slots, trial: Arc::new(Semaphore::new(1)), ticker: Mutex::new(Some(ticker)) }
-    }
-
-    pub(crate) fn engine(&self) -> &Engine {
-        &self.engine
-    }
-
-    /// Waits for a place for one more sandbox.
-    pub(crate) async fn slot(&self) -> Slot {
-        let _permit = match &self.slots {
-            Some(slots) => Some(slots.clone().acquire_owned().await.expect("slots are never closed")),
-            None => None,
+    ) -> Result<(), String> {
+        let started = match slots(space, modules, &self.limits) {
+            Some(slots) => PoolEngine::start_with_slots(kind, space, slots, &self.limits),
+            None => PoolEngine::start(kind, &self.limits),
         };
-        Slot { _permit }
+        let started = started.map_err(|error| does_not_start(&error))?;
+        // It is the first of its kind, which nobody has asked for yet.
+        let _ = self.engines[kind as usize].set(Arc::new(started));
+        Ok(())
     }
 
-    /// Waits for the place for a sandbox that serves nobody.
-    pub(crate) async fn trial_slot(&self) -> Slot {
-        Slot { _permit: Some(self.trial.clone().acquire_owned().await.expect("slots are never closed")) }
+    /// Returns the engine of a kind, which is started if there was no use for it yet.
+    ///
+    /// # Errors
+    /// Why it does not start.
+    pub(crate) fn of(&self, kind: EngineKind) -> Result<Arc<PoolEngine>, String> {
+        let place = &self.engines[kind as usize];
+        if let Some(engine) = place.get() {
+            return Ok(engine.clone());
+        }
+        let started = PoolEngine::start(kind, &self.limits).map_err(|error| does_not_start(&error))?;
+        let engine = Arc::new(started);
+        Ok(place.get_or_init(|| engine).clone())
     }
 
     /// Has something done at every tick, on the ticker's thread.
@@ -120,9 +126,63 @@ impl PoolEngine {
     }
 }
 
+impl PoolEngine {
+    /// Starts an engine that asks the system for each sandbox.
+    fn start(kind: EngineKind, limits: &Limits) -> wasmtime::Result<Self> {
+        Ok(Self::new(Engine::new(&limited_config(kind, limits))?, kind, None))
+    }
+
+    fn start_with_slots(
+        kind: EngineKind,
+        space: Space,
+        slots: PoolingAllocationConfig,
+        limits: &Limits,
+    ) -> wasmtime::Result<Self> {
+        let mut config = limited_config(kind, limits);
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(slots));
+        match Engine::new(&config) {
+            Ok(engine) => Ok(Self::new(engine, kind, Some(Arc::new(Semaphore::new(space.sandboxes))))),
+            Err(error) => {
+                tracing::warn!("sandboxes open slower, because no slots could be set aside: {error:#}");
+                Self::start(kind, limits)
+            }
+        }
+    }
+
+    fn new(engine: Engine, kind: EngineKind, slots: Option<Arc<Semaphore>>) -> Self {
+        PoolEngine { engine, kind, slots, trial: Arc::new(Semaphore::new(1)) }
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    pub(crate) fn kind(&self) -> EngineKind {
+        self.kind
+    }
+
+    /// Waits for a place for one more sandbox.
+    pub(crate) async fn slot(&self) -> Slot {
+        let _permit = match &self.slots {
+            Some(slots) => Some(slots.clone().acquire_owned().await.expect("slots are never closed")),
+            None => None,
+        };
+        Slot { _permit }
+    }
+
+    /// Waits for the place for a sandbox that serves nobody.
+    pub(crate) async fn trial_slot(&self) -> Slot {
+        Slot { _permit: Some(self.trial.clone().acquire_owned().await.expect("slots are never closed")) }
+    }
+}
+
+fn does_not_start(error: &wasmtime::Error) -> String {
+    format!("the engine does not start: {error:#}")
+}
+
 /// Returns the settings of an engine whose guests have the stack that the limits give them.
-fn limited_config(limits: &Limits) -> Config {
-    let mut config = engine_config();
+fn limited_config(kind: EngineKind, limits: &Limits) -> Config {
+    let mut config = engine_config(kind);
     config.max_wasm_stack(limits.stack_bytes).async_stack_size(limits.stack_bytes + HOST_STACK_BYTES);
     config
 }
@@ -176,7 +236,7 @@ struct Ticker {
 type AtTick = Arc<dyn Fn() + Send + Sync>;
 
 impl Ticker {
-    fn start(engine: Engine) -> Self {
+    fn start(engines: Arc<[OnceLock<Arc<PoolEngine>>; EngineKind::ALL.len()]>) -> Self {
         let (stop, stopped) = channel::<()>();
         let at_every_tick = Arc::new(RwLock::new(Vec::<AtTick>::new()));
         let acts = at_every_tick.clone();
@@ -184,7 +244,9 @@ impl Ticker {
             .name("wasmpool-ticker".to_owned())
             .spawn(move || {
                 while stopped.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
-                    engine.increment_epoch();
+                    for engine in engines.iter().filter_map(OnceLock::get) {
+                        engine.engine.increment_epoch();
+                    }
                     // Outside the lock, since who acts may ask for more.
                     let acts = acts.read().expect("no holder of this lock panics").clone();
                     acts.iter().for_each(|act| act());

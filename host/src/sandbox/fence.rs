@@ -6,17 +6,18 @@
 use std::future::pending;
 
 use wasmtime::AsContextMut;
-use wasmtime::component::{Accessor, GuestTaskId, Linker};
+use wasmtime::component::{Accessor, Linker};
 use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView};
 use wasmtime_wasi::p3::bindings::clocks::monotonic_clock::HostWithStore;
 
 use crate::sandbox::asking::asking_task;
+use crate::sandbox::roster::Root;
 use crate::sandbox::state::SandboxState;
 
 /// Who calls an import that others may be in at the same time, and whether it may return.
 #[derive(Clone, Copy)]
 pub(crate) struct Fence {
-    pub(crate) root: Option<GuestTaskId>,
+    pub(crate) root: Option<Root>,
 }
 
 impl Fence {

@@ -2,13 +2,14 @@
 //! which flag would have allowed a change in a folder that is read-only, and to note who waits, as any of them may for
 //! a file that is slow or a pipe (see `holding`). Whether a change is allowed is decided behind it.
 
-use wasmtime::component::{GuestTaskId, Linker, LinkerInstance, Resource};
+use wasmtime::component::{Linker, LinkerInstance, Resource};
 use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystemCtxView, WasiFilesystemView};
 use wasmtime_wasi::p2::FsError;
 use wasmtime_wasi::p2::bindings::filesystem::{preopens, types};
 
 use crate::sandbox::holding::Holder;
 use crate::sandbox::net_imports::{Store, note};
+use crate::sandbox::roster::Root;
 use crate::sandbox::state::SandboxState;
 
 type File = Resource<Descriptor>;
@@ -138,7 +139,7 @@ fn view<'a>(store: &'a mut Store<'_>) -> WasiFilesystemCtxView<'a> {
 /// Gives the answer, with a note of what was missing if a change was refused.
 fn answer<T>(
     store: &mut Store<'_>,
-    root: Option<GuestTaskId>,
+    root: Option<Root>,
     changes: impl IntoIterator<Item = u32>,
     answered: Result<T, FsError>,
 ) -> Answer<T> {

@@ -4,18 +4,19 @@
 //! engine's own.
 
 use wasmtime::StoreContextMut;
-use wasmtime::component::{GuestTaskId, Linker, Resource};
+use wasmtime::component::{Linker, Resource};
 use wasmtime_wasi::WasiView;
 use wasmtime_wasi::p2::DynPollable;
 use wasmtime_wasi::p2::bindings::io::poll;
 
 use crate::hold::Held;
 use crate::sandbox::asking::asking_task;
+use crate::sandbox::roster::Root;
 use crate::sandbox::state::SandboxState;
 
 /// A guest that holds the whole store, from the entry of an import to its end.
 pub(crate) struct Holder {
-    root: Option<GuestTaskId>,
+    root: Option<Root>,
     held: Held,
 }
 
@@ -27,7 +28,7 @@ impl Holder {
     }
 
     /// Notes that the wait is over, and returns who waited.
-    pub(crate) fn end(self, store: &StoreContextMut<'_, SandboxState>) -> Option<GuestTaskId> {
+    pub(crate) fn end(self, store: &StoreContextMut<'_, SandboxState>) -> Option<Root> {
         store.data().end_hold(self.root, self.held);
         self.root
     }

@@ -15,13 +15,20 @@ use crate::sandbox::asking::asking_task;
 use crate::sandbox::fence::Fence;
 use crate::sandbox::state::SandboxState;
 
-/// Adds WASI HTTP, for guests to send requests.
-pub(crate) fn add_http(linker: &mut Linker<SandboxState>) -> wasmtime::Result<()> {
+/// Adds WASI HTTP 0.2, for guests to send requests.
+pub(crate) fn add_http_p2(linker: &mut Linker<SandboxState>) -> wasmtime::Result<()> {
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
+    linker.allow_shadowing(true);
+    attribute_p2(linker)?;
+    linker.allow_shadowing(false);
+    Ok(())
+}
+
+/// Adds WASI HTTP 0.3, for guests to send requests.
+pub(crate) fn add_http_p3(linker: &mut Linker<SandboxState>) -> wasmtime::Result<()> {
     p3::add_to_linker::<_, WasiHttp>(linker, SandboxState::http)?;
     client::add_to_linker::<_, WasiHttp>(linker, SandboxState::http)?;
     linker.allow_shadowing(true);
-    attribute_p2(linker)?;
     attribute_p3(linker)?;
     linker.allow_shadowing(false);
     Ok(())

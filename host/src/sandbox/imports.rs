@@ -1,16 +1,18 @@
 //! What a sandbox may import: WASI 0.2 and 0.3 as far as is granted, settings and keys, `wasmpool:host` (guest/wit), and
 //! the embedder's own functions. What stands before the engine's imports, to note who asks, is put in place here.
 
+use wasmtime::Engine;
 use wasmtime::component::{Access, HasSelf, Linker};
-use wasmtime::{AsContextMut, Engine};
 
 use crate::call::AttemptId;
+use crate::module::EngineKind;
+use crate::sandbox::asking::asking_by_access;
 use crate::sandbox::contract;
 use crate::sandbox::fence::fence_sleeps;
 use crate::sandbox::folder_imports::guard_folders;
 use crate::sandbox::folder_imports_p3::guard_folders_p3;
 use crate::sandbox::holding::note_holds;
-use crate::sandbox::http_imports::add_http;
+use crate::sandbox::http_imports::{add_http_p2, add_http_p3};
 use crate::sandbox::net_imports::guard_sockets;
 use crate::sandbox::net_imports_p3::guard_sockets_p3;
 use crate::sandbox::own_imports::OwnImports;
@@ -46,29 +48,37 @@ impl contract::wasmpool::host::progress::Host for SandboxState {}
 fn asking<T: 'static>(
     store: &mut Access<'_, T, HasSelf<SandboxState>>,
 ) -> wasmtime::Result<Option<AttemptId>> {
-    let root = store.as_context_mut().async_call_stack()?.last();
+    let root = asking_by_access(store)?;
     Ok(root.and_then(|task| store.get().roster.attempt_of(task)))
 }
 
-/// Returns a linker with everything that this pool provides, the embedder's own functions too.
-pub(crate) fn linker(engine: &Engine, own: &OwnImports) -> wasmtime::Result<Linker<SandboxState>> {
+/// Returns a linker with everything that this pool provides, the embedder's own functions too. What is async in its
+/// types is only there where the engine has use for it.
+pub(crate) fn linker(
+    engine: &Engine,
+    kind: EngineKind,
+    own: &OwnImports,
+) -> wasmtime::Result<Linker<SandboxState>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
-    wasmtime_wasi::p3::add_to_linker(&mut linker)?;
     contract::wasmpool::host::call::add_to_linker::<_, HasSelf<SandboxState>>(&mut linker, |state| state)?;
     contract::wasmpool::host::progress::add_to_linker::<_, HasSelf<SandboxState>>(&mut linker, |state| {
         state
     })?;
-    add_queues(&mut linker)?;
-    add_http(&mut linker)?;
+    add_http_p2(&mut linker)?;
     note_streams(&mut linker)?;
     note_holds(&mut linker)?;
-    fence_sleeps(&mut linker)?;
     add_stores(&mut linker)?;
     guard_sockets(&mut linker)?;
-    guard_sockets_p3(&mut linker)?;
     guard_folders(&mut linker)?;
-    guard_folders_p3(&mut linker)?;
+    if kind == EngineKind::Concurrent {
+        wasmtime_wasi::p3::add_to_linker(&mut linker)?;
+        add_queues(&mut linker)?;
+        add_http_p3(&mut linker)?;
+        fence_sleeps(&mut linker)?;
+        guard_sockets_p3(&mut linker)?;
+        guard_folders_p3(&mut linker)?;
+    }
     own.define(&mut linker)?;
     Ok(linker)
 }

@@ -1,93 +1,26 @@
 //! One call of one exported function, by static types or by JSON. Only the two ends of a call know its
 //! types; everything between them sees an [`Invocation`].
+//!
+//! There are two ways to run one, as there are two kinds of engines: beside others in one long-lived loop, or as the only
+//! one in its store.
 
 use std::cell::Cell;
 use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
-use wasmtime::AsContextMut;
 use wasmtime::component::{
-    Access, Accessor, ComponentExportIndex, ComponentNamedList, ComponentType, GuestTaskId, Instance, Lift,
-    Lower, Type, Val,
+    Access, Accessor, ComponentExportIndex, ComponentNamedList, GuestTaskId, Instance, Lift, Lower, Type, Val,
 };
+use wasmtime::{AsContextMut, Store, StoreContextMut};
 
 use crate::failure::{Denial, Failure};
 use crate::outcome::{Ending, error_text};
+use crate::sandbox::args::WireArgs;
 use crate::sandbox::copying::check_answer;
-use crate::sandbox::roster::Resident;
+use crate::sandbox::roster::{Resident, Root};
 use crate::sandbox::state::SandboxState;
 use crate::values::{Arg, size_as_json, size_of_values, value_to_json};
-
-/// An argument that a task can be called with by static types: any component type that can be written into a guest, and
-/// a [`Queue`](crate::Queue).
-pub trait TaskArg: Send + Sync + 'static {
-    /// What is written into the guest.
-    type Wire: ComponentType + Lower + Clone + Send + Sync + 'static;
-
-    /// Returns what is written into the guest.
-    fn wire(&self) -> Self::Wire;
-}
-
-impl<T: ComponentType + Lower + Clone + Send + Sync + 'static> TaskArg for T {
-    type Wire = T;
-
-    fn wire(&self) -> T {
-        self.clone()
-    }
-}
-
-/// A tuple of arguments that a task can be called with by static types; up to 12.
-pub trait TaskArgs: Send + Sync + 'static {
-    /// What is written into the guest; cloned in case the call has to be run again.
-    type Wire: ComponentNamedList + Lower + Clone + Send + Sync + 'static;
-
-    /// Returns what is written into the guest.
-    fn wire(&self) -> Self::Wire;
-}
-
-macro_rules! tuples_of_args {
-    ($(($($arg:ident $place:tt),*))+) => {$(
-        impl<$($arg: TaskArg),*> TaskArgs for ($($arg,)*) {
-            type Wire = ($($arg::Wire,)*);
-
-            fn wire(&self) -> Self::Wire {
-                ($(self.$place.wire(),)*)
-            }
-        }
-    )+};
-}
-
-impl TaskArgs for () {
-    type Wire = ();
-
-    fn wire(&self) {}
-}
-
-tuples_of_args! {
-    (A 0)
-    (A 0, B 1)
-    (A 0, B 1, C 2)
-    (A 0, B 1, C 2, D 3)
-    (A 0, B 1, C 2, D 3, E 4)
-    (A 0, B 1, C 2, D 3, E 4, F 5)
-    (A 0, B 1, C 2, D 3, E 4, F 5, G 6)
-    (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7)
-    (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8)
-    (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9)
-    (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10)
-    (A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7, I 8, J 9, K 10, L 11)
-}
-
-/// A tuple of what is written into a guest.
-pub(crate) trait WireArgs: ComponentNamedList + Lower + Clone + Send + Sync + 'static {}
-
-impl<T: ComponentNamedList + Lower + Clone + Send + Sync + 'static> WireArgs for T {}
-
-/// A component type that can be read out of a guest.
-pub trait TaskValue: Lift + Send + 'static {}
-
-impl<T: Lift + Send + 'static> TaskValue for T {}
 
 /// A call that can be tried any number of times.
 pub(crate) trait Invocation: Send + Sync {
@@ -98,6 +31,14 @@ pub(crate) trait Invocation: Send + Sync {
     fn run<'a>(
         self: Arc<Self>,
         accessor: &'a Accessor<SandboxState>,
+        inside: Inside<'a>,
+        resident: Resident,
+    ) -> LocalBoxFuture<'a, Result<(), Broken>>;
+
+    /// As [`run`](Self::run), on an engine where it is the only call in the store.
+    fn run_alone<'a>(
+        self: Arc<Self>,
+        store: &'a mut Store<SandboxState>,
         inside: Inside<'a>,
         resident: Resident,
     ) -> LocalBoxFuture<'a, Result<(), Broken>>;
@@ -124,16 +65,16 @@ impl<'a> Inside<'a> {
     /// Puts a started call on the roster, or answers that it did not start.
     fn enter<C>(
         self,
-        store: &mut Access<'_, SandboxState>,
+        mut store: StoreContextMut<'_, SandboxState>,
         started: wasmtime::Result<C>,
         resident: Resident,
-        task: impl FnOnce(&C) -> GuestTaskId,
+        root: impl FnOnce(&C) -> Root,
     ) -> Option<C> {
         match started {
             Ok(call) => {
                 self.served.set(self.served.get() + 1);
-                let copy_bytes = store.data_mut().enter(task(&call), resident);
-                store.as_context_mut().set_hostcall_fuel(copy_bytes);
+                let copy_bytes = store.data_mut().enter(root(&call), resident);
+                store.set_hostcall_fuel(copy_bytes);
                 Some(call)
             }
             Err(error) => {
@@ -157,7 +98,7 @@ pub(crate) type Queue = crate::dispatch::Queue<dyn Invocation>;
 
 /// A call ended without leaving its store fit for use.
 pub(crate) struct Broken {
-    pub(crate) task: GuestTaskId,
+    pub(crate) task: Root,
     pub(crate) error: wasmtime::Error,
 }
 
@@ -221,6 +162,27 @@ where
     ) -> LocalBoxFuture<'a, Result<(), Broken>> {
         run_by_types(self, accessor, inside, resident).boxed_local()
     }
+
+    fn run_alone<'a>(
+        self: Arc<Self>,
+        store: &'a mut Store<SandboxState>,
+        inside: Inside<'a>,
+        resident: Resident,
+    ) -> LocalBoxFuture<'a, Result<(), Broken>> {
+        async move {
+            let found = inside
+                .export(self.task)
+                .and_then(|export| inside.instance.get_typed_func::<P, R>(&mut *store, export));
+            let entered = inside.enter(store.as_context_mut(), found, resident, |_| Root::Only);
+            let Some(func) = entered else { return Ok(()) };
+            let called = func.call_async(&mut *store, self.params.clone()).await;
+            let results = called.map_err(|error| Broken { task: Root::Only, error })?;
+            let ending = (self.conclude)(results, store.data().limits.answer_bytes);
+            leave(store.as_context_mut(), Root::Only, ending);
+            Ok(())
+        }
+        .boxed_local()
+    }
 }
 
 async fn run_by_types(
@@ -231,13 +193,12 @@ async fn run_by_types(
 ) -> Result<(), Broken> {
     let started = accessor.with(|mut store| {
         let started = call.start(&mut store, accessor, inside);
-        inside.enter(&mut store, started, resident, |started| started.task)
+        inside.enter(store.as_context_mut(), started, resident, |started| Root::Task(started.task))
     });
     let Some(Started { task, ending }) = started else { return Ok(()) };
-    match ending.await {
-        Ok(ending) => leave(accessor, task, ending),
-        Err(error) => return Err(Broken { task, error }),
-    }
+    let task = Root::Task(task);
+    let ending = ending.await.map_err(|error| Broken { task, error })?;
+    accessor.with(|mut store| leave(store.as_context_mut(), task, ending));
     Ok(())
 }
 
@@ -257,7 +218,7 @@ impl Invocation for Dynamic {
         resident: Resident,
     ) -> LocalBoxFuture<'a, Result<(), Broken>> {
         async move {
-            let mut results = vec![Val::Bool(false); usize::from(self.result.is_some())];
+            let mut results = self.no_results();
             let params: Vec<_> = self.args.iter().map(Arg::to_val).collect();
             let resident = Resident { is_one_by_one: true, ..resident };
             let started = accessor.with(|mut store| {
@@ -265,17 +226,36 @@ impl Invocation for Dynamic {
                     let func = inside.instance.get_func(&mut store, export).ok_or_else(gone)?;
                     Ok((func, func.start_call_concurrent(&mut store, &params, &mut results)?))
                 });
-                inside.enter(&mut store, started, resident, |(_, call)| call.task())
+                inside.enter(store.as_context_mut(), started, resident, |(_, call)| Root::Task(call.task()))
             });
             let Some((func, call)) = started else { return Ok(()) };
-            let task = call.task();
-            match func.finish_call_concurrent(accessor, call).await {
-                Ok(()) => {
-                    let limit_bytes = accessor.with(|mut store| store.data_mut().limits.answer_bytes);
-                    leave(accessor, task, self.conclude(results.pop(), limit_bytes));
-                }
-                Err(error) => return Err(Broken { task, error }),
-            }
+            let task = Root::Task(call.task());
+            let finished = func.finish_call_concurrent(accessor, call).await;
+            finished.map_err(|error| Broken { task, error })?;
+            accessor.with(|mut store| self.leave(store.as_context_mut(), task, results));
+            Ok(())
+        }
+        .boxed_local()
+    }
+
+    fn run_alone<'a>(
+        self: Arc<Self>,
+        store: &'a mut Store<SandboxState>,
+        inside: Inside<'a>,
+        resident: Resident,
+    ) -> LocalBoxFuture<'a, Result<(), Broken>> {
+        async move {
+            let mut results = self.no_results();
+            let params: Vec<_> = self.args.iter().map(Arg::to_val).collect();
+            let resident = Resident { is_one_by_one: true, ..resident };
+            let found = inside
+                .export(self.task)
+                .and_then(|export| inside.instance.get_func(&mut *store, export).ok_or_else(gone));
+            let entered = inside.enter(store.as_context_mut(), found, resident, |_| Root::Only);
+            let Some(func) = entered else { return Ok(()) };
+            let called = func.call_async(&mut *store, &params, &mut results).await;
+            called.map_err(|error| Broken { task: Root::Only, error })?;
+            self.leave(store.as_context_mut(), Root::Only, results);
             Ok(())
         }
         .boxed_local()
@@ -283,6 +263,17 @@ impl Invocation for Dynamic {
 }
 
 impl Dynamic {
+    /// Returns places for the results.
+    fn no_results(&self) -> Vec<Val> {
+        vec![Val::Bool(false); usize::from(self.result.is_some())]
+    }
+
+    /// Takes the call off the roster and sends its answer.
+    fn leave(&self, store: StoreContextMut<'_, SandboxState>, root: Root, mut results: Vec<Val>) {
+        let limit_bytes = store.data().limits.answer_bytes;
+        leave(store, root, self.conclude(results.pop(), limit_bytes));
+    }
+
     /// Turns the function's result into JSON, unless it is too large; a `result` is taken apart, as by static types.
     fn conclude(&self, value: Option<Val>, limit_bytes: usize) -> Ending {
         let json_bytes = value.as_ref().map_or(0, size_as_json);
@@ -309,16 +300,13 @@ impl Dynamic {
 }
 
 /// Takes an answered call off the roster and sends its answer.
-fn leave(accessor: &Accessor<SandboxState>, task: GuestTaskId, ending: Ending) {
-    let resident = accessor.with(|mut store| {
-        let state = store.data_mut();
-        let (resident, copy_bytes) = state.leave(task);
-        if let Some(resident) = &resident {
-            state.output.finish(Some(resident.attempt));
-        }
-        store.as_context_mut().set_hostcall_fuel(copy_bytes);
-        resident
-    });
+fn leave(mut store: StoreContextMut<'_, SandboxState>, root: Root, ending: Ending) {
+    let state = store.data_mut();
+    let (resident, copy_bytes) = state.leave(root);
+    if let Some(resident) = &resident {
+        state.output.finish(Some(resident.attempt));
+    }
+    store.set_hostcall_fuel(copy_bytes);
     if let Some(Resident { reply, denial, .. }) = resident {
         reply.answer(for_want_of(denial, ending));
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
+use wasmtime::Store;
 use wasmtime::component::Accessor;
 
 use crate::call::AttemptId;
@@ -41,6 +42,22 @@ impl<C: Calls + 'static> Invocation for Many<C> {
             let _whole = resident.reply;
             while let Some(Next { attempt, work, reply }) = self.calls.next() {
                 work.run(accessor, inside, Resident::new(attempt, reply)).await?;
+            }
+            Ok(())
+        }
+        .boxed_local()
+    }
+
+    fn run_alone<'a>(
+        self: Arc<Self>,
+        store: &'a mut Store<SandboxState>,
+        inside: Inside<'a>,
+        resident: Resident,
+    ) -> LocalBoxFuture<'a, Result<(), Broken>> {
+        async move {
+            let _whole = resident.reply;
+            while let Some(Next { attempt, work, reply }) = self.calls.next() {
+                work.run_alone(store, inside, Resident::new(attempt, reply)).await?;
             }
             Ok(())
         }

@@ -96,13 +96,14 @@ fn with_commas(number: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::module::EngineKind;
     use crate::sandbox::imports::linker;
     use crate::sandbox::own_imports::OwnImports;
 
     fn reason(text: &str) -> String {
         let engine = Engine::default();
         let component = Component::new(&engine, wat::parse_str(text).unwrap()).unwrap();
-        let linker = linker(&engine, &OwnImports::default()).unwrap();
+        let linker = linker(&engine, EngineKind::Concurrent, &OwnImports::default()).unwrap();
         let error = linker.instantiate_pre(&component).err().expect("something is missing");
         why_not_linked(&linker, &component, &error)
     }

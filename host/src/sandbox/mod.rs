@@ -32,6 +32,7 @@ pub(crate) mod contract;
 mod queue_imports;
 mod imports;
 pub(crate) mod missing;
+pub(crate) mod args;
 pub(crate) mod invoke;
 pub(crate) mod many;
 mod shapes;

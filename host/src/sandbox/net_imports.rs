@@ -5,7 +5,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use wasmtime::StoreContextMut;
-use wasmtime::component::{GuestTaskId, Linker, Resource};
+use wasmtime::component::{Linker, Resource};
 use wasmtime_wasi::p2::SocketError;
 use wasmtime_wasi::p2::bindings::sockets::{
     ip_name_lookup, network, tcp, tcp_create_socket, udp, udp_create_socket,
@@ -14,6 +14,7 @@ use wasmtime_wasi::sockets::{WasiSocketsCtxView, WasiSocketsView};
 
 use crate::failure::Denial;
 use crate::sandbox::asking::asking_task;
+use crate::sandbox::roster::Root;
 use crate::sandbox::state::SandboxState;
 
 pub(super) type Store<'a> = StoreContextMut<'a, SandboxState>;
@@ -157,7 +158,7 @@ fn guard_udp(linker: &mut Linker<SandboxState>) -> wasmtime::Result<()> {
 }
 
 /// Notes for who asked what was missing, if anything was.
-pub(super) fn note(store: &mut Store<'_>, root: Option<GuestTaskId>, denial: Option<Denial>) {
+pub(super) fn note(store: &mut Store<'_>, root: Option<Root>, denial: Option<Denial>) {
     if let Some(denial) = denial {
         store.data_mut().note_denial(root, &denial);
     }

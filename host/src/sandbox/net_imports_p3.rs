@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use wasmtime::AsContextMut;
-use wasmtime::component::{Accessor, GuestTaskId, Linker, Resource};
+use wasmtime::component::{Accessor, Linker, Resource};
 use wasmtime_wasi::p3::bindings::sockets as p3;
 use wasmtime_wasi::p3::sockets::SocketError;
 use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView};
@@ -12,6 +12,7 @@ use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView};
 use crate::sandbox::asking::asking_task;
 use crate::sandbox::fence::Fence;
 use crate::sandbox::net_imports::{Store, may_have_socket, note, view};
+use crate::sandbox::roster::Root;
 use crate::sandbox::state::SandboxState;
 
 /// What an import of WASI 0.3 gives the guest.
@@ -146,7 +147,7 @@ async fn receive_p3(
 /// Notes what was missing, if anything was, and gives the guest its answer.
 fn told_p3(
     accessor: &Accessor<SandboxState>,
-    root: Option<GuestTaskId>,
+    root: Option<Root>,
     to: Option<p3::types::IpSocketAddress>,
     answered: Result<(), SocketError>,
 ) -> Answer<()> {

@@ -11,9 +11,10 @@ use crate::error::PoolError;
 use crate::failure::{Failure, Oversized, TooLarge};
 use crate::module::TaskInfo;
 use crate::outcome::Ending;
+use crate::sandbox::args::{TaskArgs, TaskValue};
 use crate::sandbox::blueprint::Blueprint;
 use crate::sandbox::bulk::{course, is_on_the_menu};
-use crate::sandbox::invoke::{Invocation, TaskArgs, TaskValue, Typed};
+use crate::sandbox::invoke::{Invocation, Typed};
 use crate::values::{Arg, BadValue, args_from_json};
 
 /// Turns what a caller hands in into a call.

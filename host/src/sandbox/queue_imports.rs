@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::de::IgnoredAny;
-use wasmtime::AsContextMut;
-use wasmtime::component::{Access, Accessor, GuestTaskId, HasSelf, Linker};
+use wasmtime::component::{Access, Accessor, HasSelf, Linker};
 
 use crate::failure::Denial;
 use crate::queues::state::{Granted, Owner, QueueId};
 use crate::queues::{QueueError, Queues, Waiting};
+use crate::sandbox::asking::asking_by_access;
 use crate::sandbox::contract::wasmpool::host::queue::{self, Error};
+use crate::sandbox::roster::Root;
 use crate::sandbox::state::SandboxState;
 
 type Own = HasSelf<SandboxState>;
@@ -111,13 +112,13 @@ impl Asker {
 
 /// Finds out who asks. Only at an import's entry.
 fn asker<T: 'static>(access: &mut Access<'_, T, Own>, name: &str) -> wasmtime::Result<Result<Asker, Error>> {
-    let root = access.as_context_mut().async_call_stack()?.last();
+    let root = asking_by_access(access)?;
     Ok(access.get().asker_for_queue(root, name))
 }
 
 /// As `asker`, for what others will see.
 fn putter<T: 'static>(access: &mut Access<'_, T, Own>, name: &str) -> wasmtime::Result<Result<Asker, Error>> {
-    let root = access.as_context_mut().async_call_stack()?.last();
+    let root = asking_by_access(access)?;
     let state = access.get();
     let asker = state.asker_for_queue(root, name);
     if asker.is_ok() {
@@ -127,7 +128,7 @@ fn putter<T: 'static>(access: &mut Access<'_, T, Own>, name: &str) -> wasmtime::
 }
 
 impl SandboxState {
-    fn asker_for_queue(&mut self, root: Option<GuestTaskId>, name: &str) -> Result<Asker, Error> {
+    fn asker_for_queue(&mut self, root: Option<Root>, name: &str) -> Result<Asker, Error> {
         let queues = self.reach.queues.clone();
         let Some(queue) = queues.find(name) else {
             let shown: String = name.chars().take(60).flat_map(char::escape_debug).collect();

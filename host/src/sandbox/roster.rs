@@ -10,13 +10,22 @@ use crate::failure::Denial;
 use crate::queues::state::Owner;
 use crate::reply::Reply;
 
-/// The calls that run in a store, by the name that the engine has for them.
+/// Whose guest code runs: the name of a call while it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Root {
+    /// The guest task that the call began as. The engine uses it again once the call is through.
+    Task(GuestTaskId),
+    /// The only call that there is, where the engine runs one after the other.
+    Only,
+}
+
+/// The calls that run in a store, by their names in it.
 ///
 /// It lives in the store, not in the futures that run the calls: when one call traps the engine drops all
 /// of those before anybody knows the culprit, and the replies must outlive that.
 #[derive(Default)]
 pub(crate) struct Roster {
-    pub(super) residents: HashMap<GuestTaskId, Resident>,
+    pub(super) residents: HashMap<Root, Resident>,
 }
 
 /// A call that runs.
@@ -54,35 +63,35 @@ impl Resident {
 
 impl Roster {
     /// Returns whose call a task belongs to; `None` for work left over from an answered call.
-    pub(crate) fn attempt_of(&self, task: GuestTaskId) -> Option<AttemptId> {
+    pub(crate) fn attempt_of(&self, task: Root) -> Option<AttemptId> {
         self.residents.get(&task).map(|resident| resident.attempt)
     }
 
     /// Returns in whose name a task takes from queues and puts into them.
-    pub(crate) fn owner_of(&self, task: GuestTaskId) -> Option<Owner> {
+    pub(crate) fn owner_of(&self, task: Root) -> Option<Owner> {
         let resident = self.residents.get(&task)?;
         Some(Owner { attempt: resident.attempt, witness: resident.reply.witness() })
     }
 
     /// Returns the calls that `root` may stand for: its own, or all where it is unknown.
-    pub(super) fn meant_by(&self, root: Option<GuestTaskId>) -> impl Iterator<Item = &Resident> {
-        let is_meant = move |task: &GuestTaskId| root.is_none_or(|root| *task == root);
+    pub(super) fn meant_by(&self, root: Option<Root>) -> impl Iterator<Item = &Resident> {
+        let is_meant = move |task: &Root| root.is_none_or(|root| *task == root);
         self.residents.iter().filter(move |(task, _)| is_meant(task)).map(|(_, resident)| resident)
     }
 
     /// As [`meant_by`](Self::meant_by), to be changed.
-    pub(super) fn meant_by_mut(&mut self, root: Option<GuestTaskId>) -> impl Iterator<Item = &mut Resident> {
-        let is_meant = move |task: &GuestTaskId| root.is_none_or(|root| *task == root);
+    pub(super) fn meant_by_mut(&mut self, root: Option<Root>) -> impl Iterator<Item = &mut Resident> {
+        let is_meant = move |task: &Root| root.is_none_or(|root| *task == root);
         self.residents.iter_mut().filter(move |(task, _)| is_meant(task)).map(|(_, resident)| resident)
     }
 
     /// Returns the task of an attempt that runs.
-    pub(super) fn task_of(&self, attempt: AttemptId) -> Option<GuestTaskId> {
+    pub(super) fn task_of(&self, attempt: AttemptId) -> Option<Root> {
         let mut residents = self.residents.iter();
         residents.find(|(_, resident)| resident.attempt == attempt).map(|(task, _)| *task)
     }
 
-    pub(crate) fn drain(&mut self) -> impl Iterator<Item = (GuestTaskId, Resident)> {
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = (Root, Resident)> {
         self.residents.drain()
     }
 }

@@ -1,23 +1,25 @@
 //! The long-lived loop in which one sandbox runs its calls, and what becomes of them when it ends.
 //!
 //! The worker stands at the [`Door`]: it lets jobs in and says when no more will come. The loop is one
-//! `run_concurrent` for the life of the store. Dropping the loop is the only way to stop guest code for
+//! `run_concurrent` for the life of the store, or one call after the other where the engine has no such thing. Dropping the loop is the only way to stop guest code for
 //! good, and is always allowed: unanswered calls answer for themselves.
 
 use std::future::poll_fn;
 use std::task::{Context, Poll};
 
 use futures::stream::{FuturesUnordered, StreamExt};
-use wasmtime::AsContextMut;
-use wasmtime::component::{Accessor, GuestTaskId};
+use wasmtime::component::Accessor;
+use wasmtime::{AsContextMut, Store};
 
 use crate::event::RetireReason;
+use crate::module::EngineKind;
 use crate::outcome::{Ending, Interruption};
+use crate::sandbox::asking::asking_task;
 use crate::sandbox::blame::failure;
 use crate::sandbox::blueprint::Sandbox;
 use crate::sandbox::door::Door;
-use crate::sandbox::invoke::{Broken, Inside, for_want_of};
-use crate::sandbox::roster::Resident;
+use crate::sandbox::invoke::{Broken, Inside, Job, for_want_of};
+use crate::sandbox::roster::{Resident, Root};
 use crate::sandbox::state::{SandboxState, Stopped};
 
 impl Sandbox {
@@ -28,7 +30,16 @@ impl Sandbox {
         let instance = self.instance;
         let inside =
             Inside { instance: &instance, exports: &door.blueprint.exports, served: door.served_count() };
-        let run = self.store.run_concurrent(async |accessor| serve_calls(accessor, inside, door).await);
+        let store = &mut self.store;
+        let run = async {
+            match door.blueprint.engine.kind() {
+                EngineKind::Concurrent => {
+                    let serve = async |accessor: &_| serve_calls(accessor, inside, door).await;
+                    store.run_concurrent(serve).await
+                }
+                EngineKind::Plain => Ok(serve_one_by_one(store, inside, door).await),
+            }
+        };
         // The run first: it may be held up, and then nobody but the door can tell that it is over.
         let ended = tokio::select! {
             biased;
@@ -55,11 +66,11 @@ impl Sandbox {
     }
 
     /// Returns the root of the guest task that was running when the engine gave up, if it knows.
-    fn running_task(&mut self) -> Option<GuestTaskId> {
-        self.store.as_context_mut().async_call_stack().ok()?.last()
+    fn running_task(&mut self) -> Option<Root> {
+        asking_task(&mut self.store.as_context_mut()).ok()?
     }
 
-    fn answer_all(&mut self, culprit: Option<GuestTaskId>, error: &wasmtime::Error, door: &Door) {
+    fn answer_all(&mut self, culprit: Option<Root>, error: &wasmtime::Error, door: &Door) {
         let state = self.store.data_mut();
         state.settle_http_notes();
         let mut residents: Vec<_> = state.roster.drain().collect();
@@ -101,12 +112,8 @@ async fn serve_calls(
                 }
             }
             if let Some(job) = door.take_in(running.len()) {
-                if !job.reply.begun(door.surroundings()) {
-                    door.leave(job.attempt);
+                if !begins(&job, door) {
                     continue;
-                }
-                if job.calls > 1 {
-                    door.place.lobby.note_batch(job.reply.witness());
                 }
                 let attempt = job.attempt;
                 let resident = Resident::new(attempt, job.reply);
@@ -119,4 +126,39 @@ async fn serve_calls(
         }
     })
     .await
+}
+
+/// The same where the engine runs one call after the other.
+async fn serve_one_by_one(
+    store: &mut Store<SandboxState>,
+    inside: Inside<'_>,
+    door: &Door,
+) -> Result<(), Broken> {
+    let next = |cx: &mut Context<'_>| match door.take_in(0) {
+        Some(job) => Poll::Ready(Some(job)),
+        None => {
+            door.note_came_by(cx);
+            if door.is_done() { Poll::Ready(None) } else { Poll::Pending }
+        }
+    };
+    while let Some(job) = poll_fn(next).await {
+        if begins(&job, door) {
+            let attempt = job.attempt;
+            job.work.run_alone(store, inside, Resident::new(attempt, job.reply)).await?;
+            door.leave(attempt);
+        }
+    }
+    Ok(())
+}
+
+/// Notes that a job begins, or that it need not.
+fn begins(job: &Job, door: &Door) -> bool {
+    if !job.reply.begun(door.surroundings()) {
+        door.leave(job.attempt);
+        return false;
+    }
+    if job.calls > 1 {
+        door.place.lobby.note_batch(job.reply.witness());
+    }
+    true
 }

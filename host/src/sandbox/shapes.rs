@@ -8,8 +8,8 @@ use wasmtime::component::{ComponentNamedList, ComponentType, Lift, Lower, Type, 
 
 use crate::failure::Failure;
 use crate::outcome::{Ending, TaskError};
+use crate::sandbox::args::WireArgs;
 use crate::sandbox::copying::check_answer;
-use crate::sandbox::invoke::WireArgs;
 use crate::values::{Arg, JSON_CELL_BYTES, Number};
 
 // Arguments are shared with the engine, for a call keeps them in case it has to be run again.

@@ -6,6 +6,7 @@
 //! What a module is refused for is what that library cannot record: see [`Untaken::Refused`].
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use futures::FutureExt;
 use tokio::runtime::Builder;
@@ -18,10 +19,10 @@ use wasmtime_wizer::{ComponentContext, ComponentInstanceState, Wizer};
 use crate::event::Teller;
 use crate::grants::Grants;
 use crate::limits::Limits;
-use crate::module::{SnapshotShelf, TaskModule};
+use crate::module::{EngineKind, SnapshotShelf, TaskModule};
 use crate::own_thread::on_own_thread;
 use crate::sandbox::copying::Copying;
-use crate::sandbox::engine::PoolEngine;
+use crate::sandbox::engine::{PoolEngine, PoolEngines};
 use crate::sandbox::forerunner::{Forerunner, why_not_instantiated};
 use crate::sandbox::gauges::Gauges;
 use crate::sandbox::imports::{linker, refuse_secure_random};
@@ -67,16 +68,21 @@ impl SnapshotRun {
     ///
     /// # Errors
     /// [`Untaken`] says whether the module or its function is to blame.
-    pub(crate) async fn code(self, engine: Engine, cache_dir: Option<PathBuf>) -> Result<Component, Untaken> {
+    pub(crate) async fn code(
+        self,
+        pool_engine: Arc<PoolEngine>,
+        cache_dir: Option<PathBuf>,
+    ) -> Result<Component, Untaken> {
         on_snapshot_thread(move |unwanted| {
             let dir = cache_dir.as_deref().filter(|_| self.is_given_nothing());
-            let name = self.function.task.name();
-            let shelf = SnapshotShelf::open(dir, &self.module, name, &self.args_text, &engine);
-            if let Some(code) = shelf.find(&engine) {
+            let (name, engine) = (self.function.task.name(), pool_engine.engine());
+            let shelf = SnapshotShelf::open(dir, &self.module, name, &self.args_text, engine);
+            if let Some(code) = shelf.find(engine) {
                 return Ok(code);
             }
             let taken = self.take(unwanted)?;
-            shelf.compile(&taken.bytes, &engine, taken.is_reproducible).map_err(|error| refused(&error))
+            let compiled = shelf.compile(&taken.bytes, engine, pool_engine.kind(), taken.is_reproducible);
+            compiled.map_err(|error| refused(&error))
         })
         .await
     }
@@ -97,7 +103,9 @@ impl SnapshotRun {
         let (context, instrumented) =
             wizer.instrument_component(self.module.bytes()).map_err(|error| refused(&error))?;
         let failed = |error: &dyn std::fmt::Display| Untaken::Failed(error.to_string());
-        let engine = PoolEngine::start(&self.limits).map_err(|error| failed(&error))?;
+        // On its own engines nothing else is ticked or counted; that with concurrency support runs any module.
+        let engines = PoolEngines::new(&self.limits);
+        let engine = engines.of(EngineKind::Concurrent).map_err(|error| failed(&error))?;
         let component =
             Component::from_binary(engine.engine(), &instrumented).map_err(|error| refused(&error))?;
         let runtime = Builder::new_current_thread().enable_all().build().map_err(|error| failed(&error))?;
@@ -158,7 +166,15 @@ impl SnapshotRun {
             clocks.watch(&mut wasi);
         }
         let (limits, copying) = (&self.limits, Copying::by_types_only(&self.limits));
-        let state = SandboxState::new(self.teller.clone(), limits, copying, Gauges::unread(), wasi, reach);
+        let state = SandboxState::new(
+            EngineKind::Concurrent,
+            self.teller.clone(),
+            limits,
+            copying,
+            Gauges::unread(),
+            wasi,
+            reach,
+        );
         Ok(governed(engine, state, &self.limits))
     }
 
@@ -167,7 +183,8 @@ impl SnapshotRun {
         store: &mut Store<SandboxState>,
         component: &Component,
     ) -> Result<Instance, String> {
-        let mut linker = linker(component.engine(), &self.imports).map_err(|error| format!("{error:#}"))?;
+        let mut linker = linker(component.engine(), EngineKind::Concurrent, &self.imports)
+            .map_err(|error| format!("{error:#}"))?;
         refuse_secure_random(&mut linker).map_err(|error| format!("{error:#}"))?;
         let pre =
             linker.instantiate_pre(component).map_err(|error| why_not_linked(&linker, component, &error))?;

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use wasmtime::component::{GuestTaskId, ResourceTable};
+use wasmtime::component::ResourceTable;
 use wasmtime::{ResourceLimiter, StoreContextMut, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
@@ -16,7 +16,9 @@ use crate::event::{Event, GuestStream, Teller};
 use crate::failure::Denial;
 use crate::hold::{Held, Hold};
 use crate::limits::Limits;
+use crate::module::EngineKind;
 use crate::reply::Standing;
+use crate::sandbox::asking::asking_task;
 use crate::sandbox::copying::Copying;
 use crate::sandbox::engine::TICK;
 use crate::sandbox::gauges::{Gauges, Pulse};
@@ -24,7 +26,7 @@ use crate::sandbox::http::hooks::{HttpCaller, HttpNote, SandboxHooks, WhatHappen
 use crate::sandbox::meter::Limiter;
 use crate::sandbox::output::OutputDesk;
 use crate::sandbox::reach::Reach;
-use crate::sandbox::roster::{Resident, Roster};
+use crate::sandbox::roster::{Resident, Root, Roster};
 
 /// A busy guest gives way to the rest of its worker every this many ticks.
 const TICKS_BETWEEN_YIELDS: u32 = 10;
@@ -41,6 +43,8 @@ const TICKS_LEFT_OVER: u32 = 100;
 /// What a store carries. As `HostState`, what the embedder's own host functions are given.
 #[cfg_attr(not(feature = "wasmtime-api"), expect(unreachable_pub, reason = "public with the feature only"))]
 pub struct SandboxState {
+    /// Of the engine that it is on.
+    pub(crate) kind: EngineKind,
     teller: Teller,
     wasi: WasiCtx,
     http_context: WasiHttpCtx,
@@ -72,6 +76,7 @@ impl SandboxState {
     /// Makes the state of a new store, whose guest has what `wasi` gives it and talks to `teller`.
     /// Its imports work with `reach`.
     pub(crate) fn new(
+        kind: EngineKind,
         teller: Teller,
         limits: &Limits,
         copying: Copying,
@@ -87,6 +92,7 @@ impl SandboxState {
             .stderr(output.stream(GuestStream::Stderr))
             .build();
         SandboxState {
+            kind,
             teller,
             wasi,
             http_context: WasiHttpCtx::new(),
@@ -122,14 +128,14 @@ impl SandboxState {
 
     /// Puts a call on the roster before any of its guest code runs; the engine uses an id again once its call is through.
     /// Returns how much the host may copy out of the guest at once from now on.
-    pub(crate) fn enter(&mut self, task: GuestTaskId, resident: Resident) -> usize {
+    pub(crate) fn enter(&mut self, task: Root, resident: Resident) -> usize {
         self.calls_one_by_one += usize::from(resident.is_one_by_one);
         self.roster.residents.insert(task, resident);
         self.copy_bytes()
     }
 
     /// Takes a call off the roster that has ended; returns how much the host may copy from now on.
-    pub(crate) fn leave(&mut self, task: GuestTaskId) -> (Option<Resident>, usize) {
+    pub(crate) fn leave(&mut self, task: Root) -> (Option<Resident>, usize) {
         self.settle_http_notes();
         let resident = self.roster.residents.remove(&task);
         self.calls_one_by_one -=
@@ -143,7 +149,7 @@ impl SandboxState {
 
     /// Notes that guest code whose root is `root` may have changed something outside the sandbox. Where the root is
     /// unknown it may have been anybody; what an answered call left running is nobody's.
-    pub(crate) fn note_effect(&self, root: Option<GuestTaskId>) {
+    pub(crate) fn note_effect(&self, root: Option<Root>) {
         for resident in self.roster.meant_by(root) {
             resident.reply.note_effect();
         }
@@ -151,7 +157,7 @@ impl SandboxState {
 
     /// Notes that guest code whose root is `root` was denied something, which may be why its call fails. The first
     /// denial counts. Where the root is unknown it may have been anybody; what an answered call left running is nobody's.
-    pub(crate) fn note_denial(&mut self, root: Option<GuestTaskId>, denial: &Denial) {
+    pub(crate) fn note_denial(&mut self, root: Option<Root>, denial: &Denial) {
         for resident in self.roster.meant_by_mut(root) {
             if resident.denial.is_none() {
                 resident.denial = Some(denial.clone());
@@ -168,13 +174,13 @@ impl SandboxState {
 
     /// Returns true if guest code whose root is `root` runs for a call that nobody awaits any more: what it would change
     /// outside, nobody expects.
-    pub(crate) fn is_given_up(&self, root: Option<GuestTaskId>) -> bool {
+    pub(crate) fn is_given_up(&self, root: Option<Root>) -> bool {
         root.and_then(|task| self.roster.residents.get(&task))
             .is_some_and(|resident| !resident.reply.is_awaited())
     }
 
     /// Notes whose guest code sends the HTTP request that comes next.
-    pub(crate) fn set_http_caller(&mut self, root: Option<GuestTaskId>) {
+    pub(crate) fn set_http_caller(&mut self, root: Option<Root>) {
         self.http_hooks.caller = match root.map(|task| self.roster.residents.get(&task)) {
             None => HttpCaller::Anybody,
             Some(None) => HttpCaller::Nobody,
@@ -213,7 +219,7 @@ impl SandboxState {
 
     /// Returns why the running guest code is to be stopped, if it computes for nobody. A call that has used up its
     /// time had enough of it; others may end by themselves in a moment.
-    fn why_stop(&mut self, root: Option<GuestTaskId>) -> Option<Stopped> {
+    fn why_stop(&mut self, root: Option<Root>) -> Option<Stopped> {
         let Some(resident) = root.and_then(|task| self.roster.residents.get_mut(&task)) else {
             self.ticks_left_over += u32::from(self.is_open);
             return (self.ticks_left_over > TICKS_LEFT_OVER).then_some(Stopped::Abandoned);
@@ -234,12 +240,12 @@ impl SandboxState {
     }
 
     /// Notes that guest code whose root is `root` is about to wait while it holds the whole store.
-    pub(crate) fn begin_hold(&self, root: Option<GuestTaskId>) -> Held {
+    pub(crate) fn begin_hold(&self, root: Option<Root>) -> Held {
         self.hold.begin(root.and_then(|task| self.roster.attempt_of(task)))
     }
 
     /// Notes that it waits no longer.
-    pub(crate) fn end_hold(&self, root: Option<GuestTaskId>, held: Held) {
+    pub(crate) fn end_hold(&self, root: Option<Root>, held: Held) {
         let time = held.end();
         if let Some(resident) = root.and_then(|task| self.roster.residents.get(&task)) {
             resident.reply.note_kept_others_waiting(time);
@@ -289,7 +295,7 @@ pub(crate) enum Stopped {
 /// Looks around while guest code is busy: at every tick the pool is told, now and then the worker's other
 /// work gets its turn, and what computes for nobody is stopped.
 pub(crate) fn on_epoch(mut store: StoreContextMut<'_, SandboxState>) -> wasmtime::Result<UpdateDeadline> {
-    let root = store.async_call_stack()?.last();
+    let root = asking_task(&mut store)?;
     let state = store.data_mut();
     state.pulse.busy.store(true, Ordering::Relaxed);
     let call = root.and_then(|task| state.roster.attempt_of(task)).map(|attempt| attempt.call);

@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use wasmtime::AsContextMut;
 use wasmtime::component::{Access, HasSelf, Linker, Resource};
 
 use crate::keyvalue::{FoundPair, KeyValueError};
+use crate::sandbox::asking::asking_by_access;
 use crate::sandbox::state::SandboxState;
 
 mod provided {
@@ -188,7 +188,7 @@ fn writing<'a, T: 'static>(
     access: &'a mut Access<'_, T, Own>,
     bucket: &Resource<Bucket>,
 ) -> wasmtime::Result<Result<(&'a mut SandboxState, Arc<str>), store::Error>> {
-    let root = access.as_context_mut().async_call_stack()?.last();
+    let root = asking_by_access(access)?;
     let (state, name) = reading(access, bucket)?;
     if state.is_given_up(root) {
         return Ok(Err(store::Error::AccessDenied));

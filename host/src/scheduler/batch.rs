@@ -65,6 +65,8 @@ pub(crate) struct Batch {
     scheduler: Arc<Scheduler>,
     inbox: Arc<Inbox>,
     submitted: Instant,
+    /// No more calls begin. Set under the lock, and read by those who must not wait for it.
+    is_over: AtomicBool,
     /// The number of the call that runs.
     present: AtomicU32,
     /// For how long it has kept others from running, in microseconds.
@@ -79,8 +81,6 @@ pub(crate) struct Batch {
 struct State {
     /// The number of the call that begins next.
     next: u32,
-    /// No more calls begin.
-    is_over: bool,
     /// The present call runs, and is only a number yet.
     is_running: bool,
     /// When the present call began, or the last one ended.
@@ -119,7 +119,6 @@ impl Scheduler {
         let now = Instant::now();
         let state = State {
             next: 0,
-            is_over: false,
             is_running: false,
             since: now,
             seated_with: None,
@@ -138,6 +137,7 @@ impl Scheduler {
             scheduler: self.clone(),
             inbox: inbox.clone(),
             submitted: now,
+            is_over: AtomicBool::new(false),
             present: AtomicU32::new(NOBODY),
             kept_others_us: AtomicU64::new(0),
             had_effect: AtomicBool::new(false),
@@ -163,32 +163,23 @@ impl Batch {
         }
     }
 
-    /// Returns true once none of its calls is to come any more; all that is known of them has been delivered.
+    /// Returns true once no more of its calls begin.
     pub(crate) fn is_over(&self) -> bool {
-        self.state().is_over
-    }
-
-    /// Returns how many of its calls have not been delivered.
-    pub(crate) fn calls_to_come(&self) -> usize {
-        let state = self.state();
-        let running = u32::from(state.is_running && !state.is_over);
-        (self.len() - state.next + running) as usize + state.done.len()
+        self.is_over.load(Ordering::Acquire)
     }
 
     /// Ends all calls that have not ended as cancelled.
     pub(crate) fn withdraw(&self) {
         let mut state = self.state();
-        if state.is_over {
+        if self.is_over() {
             return;
         }
         let (seated_with, has_begun) = (state.seated_with.take(), state.place.is_some());
         let running = self.promote_running(&mut state);
-        state.is_over = true;
+        self.is_over.store(true, Ordering::Release);
         let left = self.len() - state.next;
-        let done = std::mem::take(&mut state.done);
-        let place = state.place.take();
+        let done = self.take_done(&mut state);
         drop(state);
-        self.count(&done, place.as_ref());
         for number in self.len() - left..self.len() {
             self.tell_cancelled(number);
         }
@@ -213,18 +204,16 @@ impl Batch {
 
     /// Begins no more calls, and delivers what is known of all of them.
     fn close(&self, mut state: MutexGuard<'_, State>, mut leftovers: Leftovers) {
-        state.is_over = true;
+        self.is_over.store(true, Ordering::Release);
         for number in state.next..self.len() {
             let promoted = self.make_call(&mut state, number, None);
             leftovers.rest.push(promoted.call().clone());
             leftovers.promoted.push(promoted);
         }
         state.next = self.len();
-        let done = std::mem::take(&mut state.done);
-        let place = state.place.take();
+        let done = self.take_done(&mut state);
         drop(state.permit.take());
         drop(state);
-        self.count(&done, place.as_ref());
         self.scheduler.ledger.answered(done.len());
         self.inbox.deliver(done, leftovers.promoted);
         for call in leftovers.rest.into_iter().rev() {
@@ -237,8 +226,9 @@ impl Batch {
         if !state.is_running {
             return None;
         }
+        // From now on the batch has nothing to do with it.
         let number = self.present.load(Ordering::Relaxed);
-        let promoted = self.make_running_call(state, number)?;
+        let promoted = self.make_running_call(state, number);
         state.is_running = false;
         // Set once at most: no call begins after it.
         let _ = self.promoted.set((number, promoted.call().clone()));
@@ -247,8 +237,8 @@ impl Batch {
     }
 
     /// Makes the call that runs a call of its own.
-    fn make_running_call(&self, state: &mut State, number: u32) -> Option<Promoted> {
-        let place = state.place.as_ref()?;
+    fn make_running_call(&self, state: &mut State, number: u32) -> Promoted {
+        let place = state.place.as_ref().expect("what runs does so somewhere");
         let surroundings = Surroundings { worker: place.worker, bell: &place.bell, hold: &place.hold };
         let counted = self.scheduler.tally.count_attempt(place.worker);
         let running = RunningAttempt::new(surroundings, counted, self.attempt(0));
@@ -256,7 +246,7 @@ impl Batch {
         let call = promoted.call();
         call.kept_others_us.store(self.kept_others_us.load(Ordering::Relaxed), Ordering::Relaxed);
         call.had_effect.store(self.had_effect.load(Ordering::Acquire), Ordering::Release);
-        Some(promoted)
+        promoted
     }
 
     fn make_call(&self, state: &mut State, number: u32, running: Option<RunningAttempt>) -> Promoted {
@@ -288,12 +278,18 @@ impl Batch {
         state.since = now;
     }
 
-    /// Notes in the tally how calls ended that were never more than a number.
-    fn count(&self, done: &[Done], place: Option<&RunningPlace>) {
-        if let Some(place) = place {
+    /// Takes the calls that ended as mere numbers, and notes in the tally how they did. Where they ran is forgotten with
+    /// the last of them.
+    fn take_done(&self, state: &mut State) -> Vec<Done> {
+        let done = std::mem::take(&mut state.done);
+        if let Some(place) = &state.place {
             let ends = done.iter().map(|done| (done.failure(), done.waiting, done.running));
             place.counted.shard().count_all_answered(ends);
         }
+        if !state.is_running {
+            state.place = None;
+        }
+        done
     }
 
     fn tell_cancelled(&self, number: u32) {
@@ -347,7 +343,7 @@ impl Calls for Batch {
         let mut state = self.state();
         let worker = state.place.as_ref()?.worker;
         let number = state.next;
-        if state.is_over || number == self.len() {
+        if self.is_over() || number == self.len() {
             return None;
         }
         state.next += 1;
@@ -373,12 +369,12 @@ impl Desk for Batch {
     fn seated(&self, _: u32, bell: &Arc<Bell>) -> bool {
         let mut state = self.state();
         state.seated_with = Some(bell.clone());
-        !state.is_over
+        !self.is_over()
     }
 
     fn begun(&self, _: u32, surroundings: Surroundings<'_>) -> bool {
         let mut state = self.state();
-        if state.is_over {
+        if self.is_over() {
             return false;
         }
         let Surroundings { worker, bell, hold } = surroundings;
@@ -428,7 +424,7 @@ impl Desk for Batch {
 
     fn waits(&self) {
         let state = self.state();
-        if !state.is_over && state.is_running {
+        if !self.is_over() && state.is_running {
             self.dissolve(state);
         }
     }
@@ -436,7 +432,7 @@ impl Desk for Batch {
     fn ended(self: Arc<Self>, number: u32, ending: Ending) {
         let mut state = self.state();
         if number == WHOLE {
-            if !state.is_over {
+            if !self.is_over() {
                 self.close(state, Leftovers::default());
             }
             return;
@@ -454,12 +450,13 @@ impl Desk for Batch {
             ending => {
                 let promoted = self.make_running_call(&mut state, number);
                 self.note_ended(&mut state, Instant::now());
+                // Its sandbox may be gone, and the others with it.
+                let done = if self.is_over() { self.take_done(&mut state) } else { Vec::new() };
                 drop(state);
-                if let Some(promoted) = promoted {
-                    let call = promoted.call().clone();
-                    self.inbox.deliver(Vec::new(), vec![promoted]);
-                    call.ended(1, ending);
-                }
+                let call = promoted.call().clone();
+                self.scheduler.ledger.answered(done.len());
+                self.inbox.deliver(done, vec![promoted]);
+                call.ended(1, ending);
                 return;
             }
         };
@@ -490,7 +487,7 @@ impl Watched for Batch {
 
     fn look(self: Arc<Self>, _: u32) -> Option<Duration> {
         let state = self.state();
-        if state.is_over {
+        if self.is_over() {
             return None;
         }
         if state.is_running && state.since.elapsed() >= TICK {

@@ -62,7 +62,7 @@ impl Crew {
         }
         if staffing.most > staffing.least {
             let present = Arc::downgrade(&crew);
-            crew.shop.engine.at_every_tick(move || {
+            crew.shop.engines.at_every_tick(move || {
                 if let Some(crew) = present.upgrade() {
                     crew.look_for_work();
                 }

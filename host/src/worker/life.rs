@@ -58,7 +58,7 @@ pub(crate) async fn live(
 ) -> Ended {
     let gauges = Gauges { pulse, memory: door.memory.clone(), hold: door.hold.clone() };
     let opening = async {
-        let slot = shop.engine.slot().await;
+        let slot = door.blueprint.engine.slot().await;
         let begun = Instant::now();
         (slot, begun, door.blueprint.open(gauges).await)
     };

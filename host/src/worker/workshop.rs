@@ -8,7 +8,7 @@ use crate::call::{Isolation, WorkerId};
 use crate::event::Teller;
 use crate::lifespan::Recycling;
 use crate::sandbox::blueprint::Blueprint;
-use crate::sandbox::engine::PoolEngine;
+use crate::sandbox::engine::PoolEngines;
 use crate::sandbox::http::desk::HttpDesk;
 use crate::sandbox::invoke::Queue;
 use crate::tally::Tally;
@@ -25,8 +25,8 @@ pub(crate) struct Workshop {
     pub(crate) tally: Arc<Tally>,
     /// Sends the guests' HTTP requests, if any are granted.
     pub(crate) http: Option<Arc<HttpDesk>>,
-    /// Ticks as long as a worker may be running guest code.
-    pub(crate) engine: PoolEngine,
+    /// They tick as long as a worker may be running guest code.
+    pub(crate) engines: PoolEngines,
 }
 
 /// How many workers a pool has.
