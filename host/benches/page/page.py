@@ -77,7 +77,7 @@ By what their documentation advises, and where it leaves a choice by what measur
 - **ProcessPoolExecutor**: `map` as it is, and with chunks as large as those of multiprocessing.Pool.
 - **Piscina**: threads are kept, recording of times is off, atomics as they come, 1 or 16 calls per thread, and as many
   calls in flight as the threads take, which was faster than to queue all at once. Bytes are copied, or moved from
-  thread to thread, which costs the same for any size and leaves the caller without them. Its table for `pool-start` is
+  thread to thread, which hardly depends on their number and leaves the caller without them. Its table for `pool-start` is
   made of halves of 32 bits, because 64 bits are slow in JavaScript.
 - Bytes differ from call to call in Python, because pickle sends what is the same object only once in a chunk.
 - Memory of processes is what they share with no other (`Private_*` in `smaps_rollup`); of a thread, an eighth of what
