@@ -4,14 +4,17 @@
 //!
 //! `cargo bench --bench hostile`. Peaks are read where the system tells them (Linux).
 
+#[path = "shared/guests.rs"]
+mod guests;
+
 use std::fs;
-use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde_json::{Value, json};
 use wasmpool::{CallError, Limits, Pool, PoolBuilder, TaskModule};
+
+use crate::guests::guest;
 
 const MIB: usize = 1 << 20;
 const NEIGHBOURS: i64 = 1_000;
@@ -135,12 +138,4 @@ fn status(line: &str) -> usize {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let found = status.lines().find_map(|text| text.strip_prefix(line));
     found.and_then(|text| text.split_whitespace().next()?.parse().ok()).unwrap_or(0)
-}
-
-fn guest(name: &str) -> String {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/guests").join(name);
-    let built = Command::new(env!("CARGO_BIN_EXE_wasmpool")).arg("build").arg(folder).output();
-    let built = built.expect("the command starts");
-    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-    String::from_utf8(built.stdout).expect("a path").trim().to_owned()
 }

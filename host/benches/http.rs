@@ -4,20 +4,21 @@
 //!
 //! `cargo bench --bench http`; with `-- serve` it only serves, for `http_peer.py`, until it is stopped.
 
-use std::net::SocketAddr;
-use std::path::Path;
-use std::process::Command;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+#[path = "shared/guests.rs"]
+mod guests;
+#[path = "shared/http_server.rs"]
+mod http_server;
+
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use futures::StreamExt;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
 use wasmpool::{Grants, Outcome, Pool, TaskModule};
 
+use crate::guests::guest;
+use crate::http_server::{KEPT, serve};
+
 const REQUESTS: usize = 10_000;
-const KEPT: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
 const CLOSED: &[u8] = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 5\r\n\r\nhello";
 
 #[tokio::main(flavor = "current_thread")]
@@ -29,7 +30,7 @@ async fn main() {
         println!("{} connections", connections.load(Ordering::Relaxed));
         return;
     }
-    let module = TaskModule::from_file(guest()).await.expect("the guest loads");
+    let module = TaskModule::from_file(guest("fetch")).await.expect("the guest loads");
     measure("connections are kept", &module, KEPT).await;
     measure("a connection for each request", &module, CLOSED).await;
 }
@@ -51,43 +52,4 @@ async fn measure(what: &str, module: &TaskModule, answer: &'static [u8]) {
     let per_second = REQUESTS as f64 / elapsed.as_secs_f64();
     println!("{what}: {per_second:.0} requests/s over {connections} connections, {failed} failed");
     pool.close().await;
-}
-
-/// Starts a server on a thread of its own.
-fn serve(answer: &'static [u8]) -> (SocketAddr, Arc<AtomicUsize>) {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.set_nonblocking(true).expect("a socket can");
-    let address = listener.local_addr().expect("it is bound");
-    let connections = Arc::new(AtomicUsize::new(0));
-    let count = connections.clone();
-    let is_last = answer == CLOSED;
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        runtime.block_on(async move {
-            let listener = TcpListener::from_std(listener).expect("a listener");
-            while let Ok((mut stream, _)) = listener.accept().await {
-                count.fetch_add(1, Ordering::Relaxed);
-                tokio::spawn(async move {
-                    let mut read = Vec::with_capacity(4_096);
-                    while stream.read_buf(&mut read).await.unwrap_or(0) > 0 {
-                        if read.ends_with(b"\r\n\r\n") {
-                            read.clear();
-                            if stream.write_all(answer).await.is_err() || is_last {
-                                return;
-                            }
-                        }
-                    }
-                });
-            }
-        });
-    });
-    (address, connections)
-}
-
-fn guest() -> String {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/guests/fetch");
-    let built = Command::new(env!("CARGO_BIN_EXE_wasmpool")).arg("build").arg(folder).output();
-    let built = built.expect("the command starts");
-    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-    String::from_utf8(built.stdout).expect("a path").trim().to_owned()
 }
