@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use wasmpool::{CallError, CallId, Event, Events, Failure, Isolation, Pool, PoolError, TaskModule};
+use wasmpool::{CallError, CallId, Event, Events, Failure, Isolation, Outcome, Pool, PoolError, TaskModule};
 
 use crate::guests::module;
 use crate::support::{COUNTER, bounded, until};
@@ -121,7 +121,8 @@ impl House {
                 Ok(call) => self.waiting.push(Box::pin(async move { Expected::Visit(call.await) })),
                 Err(refused) => assert_eq!(refused.args, (ms,)),
             },
-            90..91 => {
+            90..93 => self.map_many(),
+            93..94 => {
                 let (pool, new) = (self.pool.clone(), self.counter.clone());
                 self.waiting.push(Box::pin(async move {
                     match pool.replace("counter", new).await {
@@ -145,6 +146,45 @@ impl House {
         let task = if self.dice.bool() { task.with_timeout(time) } else { task.with_deadline(time) };
         let call = task.submit((ms * 4,));
         self.waiting.push(Box::pin(async move { Expected::Hurried(call.await) }));
+    }
+
+    /// Maps over many inputs, most of which are done with at once, so that they travel together. Some are not, some
+    /// trap, and whoever asked may lose interest in the middle.
+    fn map_many(&mut self) {
+        let inputs: Vec<u32> = (0..self.dice.usize(0..600))
+            .map(|_| match self.dice.u32(0..100) {
+                0..97 => 0,
+                97..99 => self.dice.u32(1..20),
+                _ => 20,
+            })
+            .collect();
+        let interest = if self.dice.bool() { usize::MAX } else { self.dice.usize(0..600) };
+        let in_order = self.dice.bool();
+        let task = self.pool.task::<(u32,), Visit>("pass").expect("a task");
+        let attempts = task.with_attempts(self.dice.u32(1..3));
+        self.waiting.push(Box::pin(async move {
+            let reports = attempts.map(inputs.clone());
+            let mut reports = if in_order { reports } else { reports.as_completed() };
+            let mut seen = vec![false; inputs.len()];
+            let mut next = 0;
+            while let Some(report) = reports.next().await {
+                assert!(!std::mem::replace(&mut seen[report.index], true), "reported twice");
+                assert!(!in_order || report.index == next, "out of order");
+                next += 1;
+                match (report.outcome, inputs[report.index]) {
+                    (Outcome::Completed(_), 0..20) => {}
+                    (Outcome::Failed(Failure::Trapped(_)), 20) => {}
+                    // The pool was closed or aborted.
+                    (Outcome::Failed(Failure::Cancelled), _) => return Expected::Nothing,
+                    (outcome, input) => panic!("{input}: {outcome:?}"),
+                }
+                if next == interest {
+                    return Expected::Nothing;
+                }
+            }
+            assert!(seen.iter().all(|seen| *seen), "all inputs are answered");
+            Expected::Nothing
+        }));
     }
 
     /// Makes a call and goes away after a while.

@@ -4,14 +4,14 @@
 //! no timer and no retry here.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
 use crate::call::{AttemptId, Company, WorkerId};
 use crate::reply::Reply;
 
 /// An attempt with the place for its answer.
-pub(crate) struct Job<W: ?Sized> {
+pub(crate) struct Job<W> {
     pub(crate) attempt: AttemptId,
     /// Which of the pool's modules has the task.
     pub(crate) module: usize,
@@ -20,16 +20,16 @@ pub(crate) struct Job<W: ?Sized> {
     pub(crate) affinity: Option<u64>,
     /// How many calls it is: more than one in a batch.
     pub(crate) calls: usize,
-    pub(crate) work: Arc<W>,
+    pub(crate) work: W,
     pub(crate) reply: Reply,
 }
 
 /// All jobs that no worker has taken yet.
-pub(crate) struct Queue<W: ?Sized> {
+pub(crate) struct Queue<W> {
     state: Mutex<State<W>>,
 }
 
-struct State<W: ?Sized> {
+struct State<W> {
     /// Jobs for whoever comes first.
     jobs: VecDeque<Job<W>>,
     /// Jobs with an affinity, each in the line of its worker.
@@ -46,7 +46,7 @@ struct State<W: ?Sized> {
 /// So many withdrawn jobs are kept before it is worth a look at all of them.
 const WITHDRAWN_KEPT: usize = 64;
 
-impl<W: ?Sized> Queue<W> {
+impl<W> Queue<W> {
     /// Makes an empty queue. The first `permanent_workers` of those who come to take have a line of their own.
     pub(crate) fn new(permanent_workers: usize) -> Self {
         let state = State {
@@ -187,7 +187,7 @@ impl<W: ?Sized> Queue<W> {
     }
 }
 
-impl<W: ?Sized> State<W> {
+impl<W> State<W> {
     /// Puts a job in its place, and wakes a worker for it.
     fn put(&mut self, job: Job<W>, place: fn(&mut VecDeque<Job<W>>, Job<W>)) {
         match self.line_of(&job) {

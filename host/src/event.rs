@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::broadcast;
@@ -225,6 +226,13 @@ pub enum GuestStream {
 /// The events of a pool, from the moment it was asked for.
 pub struct Events {
     receiver: broadcast::Receiver<Event>,
+    listeners: Arc<AtomicUsize>,
+}
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        self.listeners.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// This many events were dropped because the listener was too slow.
@@ -265,17 +273,19 @@ impl Events {
 #[derive(Clone)]
 pub(crate) struct Teller {
     sender: broadcast::Sender<Event>,
+    /// The channel knows it too, but locks itself to tell.
+    listeners: Arc<AtomicUsize>,
 }
 
 impl Teller {
     /// Keeps up to `capacity` events for a slow listener.
     pub(crate) fn new(capacity: usize) -> Self {
-        Teller { sender: broadcast::Sender::new(capacity) }
+        Teller { sender: broadcast::Sender::new(capacity), listeners: Arc::default() }
     }
 
     /// Returns true if somebody listens.
     pub(crate) fn is_heard(&self) -> bool {
-        self.sender.receiver_count() > 0
+        self.listeners.load(Ordering::Relaxed) > 0
     }
 
     /// Tells an event, which is only made when somebody listens.
@@ -287,6 +297,8 @@ impl Teller {
     }
 
     pub(crate) fn listen(&self) -> Events {
-        Events { receiver: self.sender.subscribe() }
+        let receiver = self.sender.subscribe();
+        self.listeners.fetch_add(1, Ordering::Relaxed);
+        Events { receiver, listeners: self.listeners.clone() }
     }
 }

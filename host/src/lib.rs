@@ -64,7 +64,7 @@ pub use crate::pool::stats::Stats;
 pub use crate::pool::task::Task;
 pub use crate::queues::{QueueError, QueueStats};
 pub use crate::retry::{RetryOn, RetryPolicy};
-pub use crate::sandbox::args::{TaskArg, TaskArgs, TaskValue};
+pub use crate::sandbox::args::{TaskArg, TaskArgs, TaskValue, WireArgs};
 #[cfg(feature = "wasmtime-api")]
 pub use crate::sandbox::own_imports::{Defined, HostLinker};
 pub use crate::sandbox::prepare::RawInput;

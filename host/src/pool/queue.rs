@@ -151,7 +151,7 @@ fn accepted(granted: Granted) -> Result<(), QueueError> {
 impl<T: 'static> TaskArg for Queue<T> {
     type Wire = String;
 
-    fn wire(&self) -> String {
+    fn wire(self) -> String {
         self.name.to_string()
     }
 }

@@ -34,7 +34,7 @@ mod imports;
 pub(crate) mod missing;
 pub(crate) mod args;
 pub(crate) mod invoke;
-pub(crate) mod many;
+pub(crate) mod run;
 mod shapes;
 mod bulk;
 pub(crate) mod blame;

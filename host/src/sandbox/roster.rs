@@ -1,6 +1,7 @@
 //! The calls that run in a store, and what is known of each while it runs.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::time::{Duration, Instant};
 
 use wasmtime::component::GuestTaskId;
@@ -25,7 +26,34 @@ pub(crate) enum Root {
 /// of those before anybody knows the culprit, and the replies must outlive that.
 #[derive(Default)]
 pub(crate) struct Roster {
-    pub(super) residents: HashMap<Root, Resident>,
+    pub(super) residents: HashMap<Root, Resident, BuildHasherDefault<RootHasher>>,
+}
+
+/// Spreads names of calls, which are small numbers that only the engine chooses.
+#[derive(Default)]
+pub(super) struct RootHasher(u64);
+
+impl Hasher for RootHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64((*byte).into()));
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.write_u64(number.into());
+    }
+
+    fn write_isize(&mut self, number: isize) {
+        self.write_u64(number as u64);
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        // Fibonacci hashing: 2^64 over the golden ratio (Knuth, The Art of Computer Programming 3, 6.4).
+        self.0 = (self.0.rotate_left(5) ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 /// A call that runs.
@@ -39,15 +67,15 @@ pub(crate) struct Resident {
     /// Whether its values are copied one by one.
     pub(crate) is_one_by_one: bool,
     /// The first thing that it asked for and was denied.
-    pub(crate) denial: Option<Denial>,
+    pub(crate) denial: Option<Box<Denial>>,
 }
 
 /// Ticks further apart are not in a row: the guest has waited in between.
 const IN_A_ROW: Duration = Duration::from_millis(35);
 
 impl Resident {
-    pub(crate) fn new(attempt: AttemptId, reply: Reply) -> Self {
-        Resident { attempt, reply, abandoned_ticks: 0, met_busy_at: None, is_one_by_one: false, denial: None }
+    pub(crate) fn new(attempt: AttemptId, reply: Reply, is_one_by_one: bool) -> Self {
+        Resident { attempt, reply, abandoned_ticks: 0, met_busy_at: None, is_one_by_one, denial: None }
     }
 
     /// Notes that a tick met the call busy though nobody awaits it; returns how many did so in a row. The first after a

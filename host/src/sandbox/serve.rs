@@ -18,8 +18,9 @@ use crate::sandbox::asking::asking_task;
 use crate::sandbox::blame::failure;
 use crate::sandbox::blueprint::Sandbox;
 use crate::sandbox::door::Door;
-use crate::sandbox::invoke::{Broken, Inside, Job, for_want_of};
-use crate::sandbox::roster::{Resident, Root};
+use crate::sandbox::invoke::{Inside, Job};
+use crate::sandbox::roster::Root;
+use crate::sandbox::run::{Broken, for_want_of, run, run_alone};
 use crate::sandbox::state::{SandboxState, Stopped};
 
 impl Sandbox {
@@ -89,7 +90,7 @@ impl Sandbox {
                 (false, _) => Ending::Interrupted(Interruption::SomebodyTrapped),
             };
             door.leave(resident.attempt);
-            resident.reply.answer(for_want_of(resident.denial, ending));
+            resident.reply.answer(for_want_of(resident.denial.map(|denial| *denial), ending));
         }
         // Of work left over from answered calls.
         state.output.finish_all();
@@ -115,10 +116,8 @@ async fn serve_calls(
                 if !begins(&job, door) {
                     continue;
                 }
-                let attempt = job.attempt;
-                let resident = Resident::new(attempt, job.reply);
-                let run = job.work.run(accessor, inside, resident);
-                running.push(async move { (attempt, run.await) });
+                let Job { attempt, work, reply, .. } = job;
+                running.push(async move { (attempt, run(work, attempt, reply, accessor, inside).await) });
                 continue;
             }
             door.note_came_by(cx);
@@ -143,8 +142,8 @@ async fn serve_one_by_one(
     };
     while let Some(job) = poll_fn(next).await {
         if begins(&job, door) {
-            let attempt = job.attempt;
-            job.work.run_alone(store, inside, Resident::new(attempt, job.reply)).await?;
+            let Job { attempt, work, reply, .. } = job;
+            run_alone(work, attempt, reply, store, inside).await?;
             door.leave(attempt);
         }
     }

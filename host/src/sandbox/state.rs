@@ -160,7 +160,7 @@ impl SandboxState {
     pub(crate) fn note_denial(&mut self, root: Option<Root>, denial: &Denial) {
         for resident in self.roster.meant_by_mut(root) {
             if resident.denial.is_none() {
-                resident.denial = Some(denial.clone());
+                resident.denial = Some(Box::new(denial.clone()));
                 let attempt = resident.attempt;
                 self.teller.tell(|| Event::Denied { attempt, denial: denial.clone() });
             }

@@ -19,8 +19,8 @@ use crate::hold::Hold;
 use crate::outcome::Ending;
 use crate::reply::{Desk, Reply, Standing, Surroundings};
 use crate::sandbox::engine::TICK;
-use crate::sandbox::invoke::{Invocation, Job};
-use crate::sandbox::many::{Calls, Many, Next};
+use crate::sandbox::invoke::{Invocation, Job, Work};
+use crate::sandbox::run::{Calls, Next};
 use crate::scheduler::calls::{Call, CallRules, Order, Scheduler};
 use crate::scheduler::inbox::{Done, Inbox, Promoted};
 use crate::scheduler::progress::{Progress, RunningAttempt, SettledEnd};
@@ -158,7 +158,7 @@ impl Batch {
             company: Company::Shared,
             affinity: None,
             calls: self.items.len(),
-            work: Arc::new(Many { calls: self.clone() }),
+            work: Work::Many(self.clone()),
             reply: Reply::to(self.clone(), WHOLE),
         }
     }
@@ -338,8 +338,7 @@ impl Batch {
 }
 
 impl Calls for Batch {
-    fn next(&self) -> Option<Next> {
-        let me = self.me.upgrade()?;
+    fn next(self: Arc<Self>) -> Option<Next> {
         let mut state = self.state();
         let worker = state.place.as_ref()?.worker;
         let number = state.next;
@@ -361,7 +360,7 @@ impl Calls for Batch {
         let started = || Event::AttemptStarted { attempt, task: self.task.clone(), worker };
         self.scheduler.teller.tell(started);
         let work = self.items[number as usize].work.clone();
-        Some(Next { attempt, work, reply: Reply::to(me, number) })
+        Some(Next { attempt, work, reply: Reply::to(self, number) })
     }
 }
 

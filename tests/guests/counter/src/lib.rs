@@ -57,6 +57,17 @@ mod counter {
         count()
     }
 
+    /// Like `visit`, at once; but 1 to 9 answers after as many milliseconds, 10 to 19 computes for as many before, and
+    /// from 20 on it panics.
+    pub async fn pass(what: u32) -> (u64, u32) {
+        match what {
+            0 => count(),
+            1..10 => stay(what).await,
+            10..20 => compute(what),
+            _ => panic!("panicked on purpose"),
+        }
+    }
+
     /// Panics after `ms` milliseconds.
     pub async fn spoil(ms: u32) -> (u64, u32) {
         time::sleep(Duration::from_millis(ms.into())).await;
