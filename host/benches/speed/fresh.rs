@@ -1,4 +1,4 @@
-//! A sandbox of its own for each call, on the engine as pools have it: with support for async exports.
+//! A sandbox of its own for each call, on an engine without concurrency support, as the guest needs none.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use crate::subjects::Subjects;
 
 pub(crate) fn fresh(subjects: &Subjects, report: &mut Report) {
     let guest = &subjects.plain;
-    let bare = Bare::load(&guest.file, Concurrency::Supported);
+    let bare = Bare::load(&guest.file, Concurrency::Unsupported);
     let pool = || Pool::builder(guest.module.clone()).workers(1).isolation(Isolation::Fresh);
     report.measure(
         Calls::About(4_000),

@@ -14,7 +14,9 @@ use std::thread::{JoinHandle, current};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, ResourcesRequired};
+use wasmtime::{
+    Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, ResourcesRequired,
+};
 
 use crate::limits::Limits;
 use crate::module::{EngineKind, TaskModule, engine_config};
@@ -36,6 +38,9 @@ const PAGE_BYTES: u64 = 1 << 16;
 
 /// A table in a slot does not grow beyond this; 8 bytes of address space an element.
 const TABLE_ELEMENTS_AT_MOST: usize = 1 << 20;
+
+/// So much of a memory's or a table's pages stay with its slot when its sandbox is gone.
+const KEPT_BYTES: usize = 1 << 20;
 
 /// What the host needs of a stack below the guest's frames, for imports and for compiled adapters.
 const HOST_STACK_BYTES: usize = 3 << 19;
@@ -222,6 +227,14 @@ fn slots(space: Space, modules: &[&TaskModule], limits: &Limits) -> Option<Pooli
         .max_tables_per_component(tables)
         .table_elements(elements.max(limits.table_elements.min(TABLE_ELEMENTS_AT_MOST)))
         .total_stacks(u32::try_from(stacks).ok()?);
+    if PoolingAllocationConfig::is_pagemap_scan_available() {
+        // The few pages that a guest wrote to are found and written over. To give them back to the system instead would
+        // interrupt all other workers, whose processors must hear of it.
+        slots
+            .pagemap_scan(Enabled::Yes)
+            .linear_memory_keep_resident(KEPT_BYTES)
+            .table_keep_resident(KEPT_BYTES);
+    }
     Some(slots)
 }
 

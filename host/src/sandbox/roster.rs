@@ -119,6 +119,10 @@ impl Roster {
         residents.find(|(_, resident)| resident.attempt == attempt).map(|(task, _)| *task)
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.residents.is_empty()
+    }
+
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = (Root, Resident)> {
         self.residents.drain()
     }

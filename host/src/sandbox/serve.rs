@@ -62,7 +62,13 @@ impl Sandbox {
             (None, Some(reason)) if door.is_done() => reason,
             (None, _) => RetireReason::Stuck,
         };
-        self.answer_all(culprit, &error.unwrap_or_else(|| Stopped::Abandoned.into()), door);
+        if error.is_some() || !self.store.data().roster.is_empty() {
+            self.answer_all(culprit, &error.unwrap_or_else(|| Stopped::Abandoned.into()), door);
+        }
+        let state = self.store.data_mut();
+        state.settle_http_notes();
+        // Of work left over from answered calls.
+        state.output.finish_all();
         reason
     }
 
@@ -92,8 +98,6 @@ impl Sandbox {
             door.leave(resident.attempt);
             resident.reply.answer(for_want_of(resident.denial.map(|denial| *denial), ending));
         }
-        // Of work left over from answered calls.
-        state.output.finish_all();
     }
 }
 
