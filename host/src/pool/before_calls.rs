@@ -100,6 +100,9 @@ impl PoolBuilder {
     /// These functions return to a call that nobody awaits any more too, as only they know what that would spoil: what WASI
     /// 0.3 provides does not.
     ///
+    /// They may be async, so all modules of the pool run on the engine with concurrency support; one that has nothing async
+    /// is compiled once more for it in [`build`](Self::build).
+    ///
     /// # Errors
     /// [`build`](Self::build) fails with [`PoolError::CannotOpen`](crate::PoolError::CannotOpen) if `define` does, and if a
     /// module imports what nobody provides.
