@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ const STARTS_IN_TURN: usize = 3;
 
 const LINES: u64 = 1_000_000;
 
-/// Measures one call by a command of its own, of a module without debug information whose compiled code is cached.
+/// Measures one call by a command of its own, of a module of some 100 kB whose compiled code is cached.
 pub(crate) fn start(_: &Subjects, report: &mut Report) {
     let cache = tempfile::tempdir().expect("a folder");
     let module = stripped();
@@ -24,7 +24,7 @@ pub(crate) fn start(_: &Subjects, report: &mut Report) {
         let start = Instant::now();
         let mut run = command(cache.path());
         let output =
-            run.arg("run").arg(&module).args(["add", "2", "3"]).output().expect("the command starts");
+            run.arg("run").arg(&module).args(["add-async", "2", "3"]).output().expect("the command starts");
         let took = start.elapsed();
         assert_eq!(output.stdout, b"5\n", "{}", String::from_utf8_lossy(&output.stderr));
         took
@@ -33,11 +33,11 @@ pub(crate) fn start(_: &Subjects, report: &mut Report) {
     report.measure(Calls::Exactly(1), vec![many("command", starts)]);
 }
 
-/// Builds the sync guest as an author does who says `strip = true`.
-fn stripped() -> std::path::PathBuf {
+/// Builds the async guest as an author does who says `strip = "debuginfo"`.
+fn stripped() -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("speed-stripped");
-    guest_with("speed-plain", |build| {
-        build.env("CARGO_PROFILE_RELEASE_STRIP", "symbols").env("CARGO_TARGET_DIR", target);
+    guest_with("speed", |build| {
+        build.env("CARGO_PROFILE_RELEASE_STRIP", "debuginfo").env("CARGO_TARGET_DIR", target);
     })
 }
 
