@@ -10,7 +10,8 @@ use wasmtime::AsContextMut;
 use wasmtime::component::{Access, Accessor, GuestTaskId, HasSelf, Linker};
 
 use crate::failure::Denial;
-use crate::queues::state::{Granted, Owner, QueueId};
+use crate::queues::line::QueueId;
+use crate::queues::state::{Granted, Owner};
 use crate::queues::{QueueError, Queues, Waiting};
 use crate::sandbox::contract::wasmpool::host::queue::{self, Error};
 use crate::sandbox::state::SandboxState;
