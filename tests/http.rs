@@ -12,16 +12,18 @@ use crate::support::{bounded, builder, failure_of};
 
 const FETCH: &str = "tests/guests/fetch";
 
-async fn pool(grants: Grants, limits: Limits) -> Pool {
+pub(crate) async fn pool(grants: Grants, limits: Limits) -> Pool {
     builder(FETCH, 2, 64).await.grants(grants).limits(limits).build().await.expect("the guest opens")
 }
 
-fn ask(origin: &str, path: &str) -> Value {
-    json!({"method": "GET", "origin": origin, "path": path, "headers": [], "body-bytes": 0, "timeout-ms": 0})
+pub(crate) fn ask(origin: &str, path: &str) -> Value {
+    json!({
+        "method": "GET", "origin": origin, "path": path, "headers": [], "body-bytes": 0, "timeout-ms": 0, "connect-ms": 0,
+    })
 }
 
 /// Calls a task, and returns its answer or what its error says.
-async fn call(pool: &Pool, task: &str, input: Value) -> Result<Value, String> {
+pub(crate) async fn call(pool: &Pool, task: &str, input: Value) -> Result<Value, String> {
     let task = pool.json_task_of_args(task).expect("a task");
     bounded("a request", async {
         match task.call(vec![input]).await {

@@ -54,6 +54,8 @@ mod http_server;
 mod https_server;
 mod https;
 mod http;
+#[cfg(target_os = "linux")]
+mod http_connect;
 mod http_client;
 mod effects;
 mod service;

@@ -80,7 +80,7 @@ async fn inputs_are_taken_a_bounded_number_ahead() {
     let pool = basics(2, 4).await;
     let sleep = pool.task::<(u32,), u32>("sleep-ms").expect("a task");
     let (inputs, taken) = counted();
-    let mut reports = sleep.map(inputs).as_completed();
+    let mut reports = sleep.map(inputs.map(|_| 2)).as_completed();
     assert_eq!(taken.load(Ordering::SeqCst), 0, "nothing is taken before somebody reads");
     for given in 1..=200 {
         assert!(bounded("a report", reports.next()).await.expect("endless").is_completed());
@@ -89,6 +89,73 @@ async fn inputs_are_taken_a_bounded_number_ahead() {
     }
     drop(reports);
     until("the rest", || pool.stats().calls_unanswered == 0).await;
+    pool.close().await;
+}
+
+#[tokio::test]
+async fn of_short_calls_as_many_are_taken_ahead_as_keep_the_workers_busy_for_a_moment() {
+    let pool = basics(2, 4).await;
+    let add = pool.task::<(i64, i64), i64>("add").expect("a task");
+    let (inputs, taken) = counted();
+    let mut reports = add.starmap(inputs.map(|n| (i64::from(n), 1)));
+    for given in 1..=20_000 {
+        assert!(bounded("a report", reports.next()).await.expect("endless").is_completed());
+        let ahead = taken.load(Ordering::SeqCst) - given;
+        assert!(ahead <= 2 * 3 * 512 + 16, "{ahead} inputs ahead of {given}");
+    }
+    drop(reports);
+    until("the rest", || pool.stats().calls_unanswered == 0).await;
+    let stats = pool.stats();
+    assert_eq!((stats.attempts_queued, stats.permits_free), (0, basics(2, 4).await.stats().permits_free));
+    pool.close().await;
+}
+
+#[tokio::test]
+async fn a_reader_who_is_never_kept_waiting_does_not_keep_his_thread_from_all_else() {
+    let pool = basics(1, 1).await;
+    let add = pool.task::<(i64, i64), i64>("add").expect("a task");
+    let mut reports = add.starmap(std::iter::repeat((1, 2)));
+    let read = async { while reports.next().await.is_some() {} };
+    assert!(tokio::time::timeout(std::time::Duration::from_millis(300), read).await.is_err());
+    drop(reports);
+    pool.close().await;
+}
+
+#[tokio::test]
+async fn a_call_that_takes_its_time_keeps_none_of_those_that_came_with_it() {
+    let pool = basics(1, 16).await;
+    let sleep = pool.task::<(u32,), u32>("sleep-ms").expect("a task");
+    let ms = |index: usize| if index % 1_000 == 999 { 3_000 } else { 0 };
+    let mut reports = sleep.map((0..3_000).map(ms)).as_completed();
+    for _ in 0..2_997 {
+        let report = bounded("a report", reports.next()).await.expect("there are more");
+        assert!(report.is_completed() && ms(report.index) == 0, "{report:?}");
+    }
+    for _ in 0..3 {
+        let report = bounded("a report", reports.next()).await.expect("there are more");
+        assert!(report.is_completed() && report.running.as_secs() >= 2, "{report:?}");
+    }
+    assert!(reports.next().await.is_none());
+    pool.close().await;
+}
+
+#[tokio::test]
+async fn a_call_that_overruns_its_time_among_short_ones_is_the_only_one_that_fails() {
+    let pool = basics(1, 4).await;
+    let spin = pool.task::<(u32,), u64>("spin-ms").expect("a task");
+    let spin = spin.with_timeout(std::time::Duration::from_millis(200));
+    let mut reports = spin.map((0..2_000).map(|index| if index == 1_500 { 60_000 } else { 0 }));
+    let mut index = 0;
+    while let Some(report) = bounded("a report", reports.next()).await {
+        assert_eq!((report.index, report.attempts), (index, 1));
+        match report.outcome {
+            Outcome::Completed(_) => assert_ne!(index, 1_500),
+            Outcome::Failed(Failure::TimedOut(_)) => assert_eq!(index, 1_500),
+            other => panic!("{index}: {other:?}"),
+        }
+        index += 1;
+    }
+    assert_eq!(index, 2_000);
     pool.close().await;
 }
 

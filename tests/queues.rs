@@ -234,6 +234,22 @@ async fn a_patient_consumer_outlives_a_time_limit_that_a_busy_one_does_not() {
 }
 
 #[tokio::test]
+async fn who_computes_while_it_waits_for_an_item_is_stopped_in_its_time() {
+    let limits = Limits::default().attempt_timeout(Duration::from_millis(500));
+    let pool = builder(QUEUES, 1, 4).await.limits(limits).build().await.expect("the guest opens");
+    let numbers = pool.queue::<i64>("numbers", 1);
+    let computes = pool.task::<(Queue<i64>,), Option<i64>>("ask-and-compute").expect("it is a task");
+    let call = computes.submit((numbers.clone(),));
+    until("it asks", || numbers.stats().getters == 1).await;
+    let failure = failure_of(bounded("the call", call).await);
+    assert!(matches!(failure, Failure::TimedOut(_)), "{failure}");
+    // What comes later is not for it.
+    until("it asks no more", || numbers.stats().getters == 0).await;
+    numbers.put(&7).await.expect("there is room");
+    assert_eq!(numbers.try_get(), Ok(Some(7)));
+}
+
+#[tokio::test]
 async fn when_every_slot_waits_on_queues_that_nobody_outside_has_the_calls_are_told() {
     let pool = builder(QUEUES, 1, 2).await.build().await.expect("the guest opens");
     let by_name = pool.json_task("consume").expect("it is a task");

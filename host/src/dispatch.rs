@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 use crate::call::{AttemptId, Company, WorkerId};
 use crate::reply::Reply;
 
-/// An attempt with the place for its answer.
+/// An attempt with the place for its answer, or many of them that travel together.
 pub(crate) struct Job<W> {
     pub(crate) attempt: AttemptId,
     /// Which of the pool's modules has the task.
@@ -34,6 +34,8 @@ struct State<W> {
     jobs: VecDeque<Job<W>>,
     /// Jobs with an affinity, each in the line of its worker.
     lines: Vec<VecDeque<Job<W>>>,
+    /// How many calls are in all of these.
+    calls: usize,
     /// Jobs that nobody may take yet.
     parked: HashMap<AttemptId, Job<W>>,
     /// Workers with nothing to do, the one that sleeps the longest first.
@@ -52,6 +54,7 @@ impl<W> Queue<W> {
         let state = State {
             jobs: VecDeque::new(),
             lines: (0..permanent_workers).map(|_| VecDeque::new()).collect(),
+            calls: 0,
             parked: HashMap::new(),
             sleepers: VecDeque::new(),
             withdrawn: 0,
@@ -172,8 +175,7 @@ impl<W> Queue<W> {
 
     /// Returns how many calls are in jobs that nobody has taken yet.
     pub(crate) fn calls(&self) -> usize {
-        let state = self.lock();
-        state.jobs.iter().chain(state.lines.iter().flatten()).map(|job| job.calls).sum()
+        self.lock().calls
     }
 
     /// Returns true if there are jobs for anybody, and nobody without work who would come for them.
@@ -190,6 +192,7 @@ impl<W> Queue<W> {
 impl<W> State<W> {
     /// Puts a job in its place, and wakes a worker for it.
     fn put(&mut self, job: Job<W>, place: fn(&mut VecDeque<Job<W>>, Job<W>)) {
+        self.calls += job.calls;
         match self.line_of(&job) {
             Some(worker) => {
                 place(&mut self.lines[worker], job);
@@ -210,12 +213,14 @@ impl<W> State<W> {
 
     /// Takes the older of the next job for anybody and the next in the worker's own line.
     fn take_next(&mut self, worker: WorkerId) -> Option<Job<W>> {
-        let Some(line) = self.lines.get_mut(worker.get()) else { return self.jobs.pop_front() };
-        match (line.front(), self.jobs.front()) {
-            (Some(own), Some(any)) if any.attempt.call < own.attempt.call => self.jobs.pop_front(),
-            (Some(_), _) => line.pop_front(),
-            (None, _) => self.jobs.pop_front(),
-        }
+        let own = self.lines.get_mut(worker.get()).filter(|line| {
+            let is_older =
+                |own: &Job<W>| self.jobs.front().is_none_or(|any| own.attempt.call <= any.attempt.call);
+            line.front().is_some_and(is_older)
+        });
+        let job = own.unwrap_or(&mut self.jobs).pop_front()?;
+        self.calls -= job.calls;
+        Some(job)
     }
 
     fn take_out(&mut self, is_wanted: impl Fn(&Job<W>) -> bool) -> Vec<Job<W>> {
@@ -225,6 +230,7 @@ impl<W> State<W> {
             *jobs = left;
             taken.extend(wanted);
         }
+        self.calls -= taken.iter().map(|job| job.calls).sum::<usize>();
         taken
     }
 

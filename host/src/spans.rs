@@ -32,7 +32,7 @@ struct OwnSpan {
 impl CallSpan {
     /// Returns true if somebody wants spans of calls.
     pub(crate) fn is_wanted() -> bool {
-        tracing::enabled!(target: "wasmpool", tracing::Level::INFO)
+        tracing::span_enabled!(target: "wasmpool", tracing::Level::INFO)
     }
 
     /// Begins the span of a call inside the current one.

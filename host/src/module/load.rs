@@ -168,7 +168,12 @@ impl ModuleLoader {
         let surveyed = survey(&bytes)?;
         wasi::expect_provided(&surveyed.imports)?;
         let (digest, mut notes) = (sha256_hex(&bytes), Notes::default());
-        let kind = match surveyed.needs_concurrency {
+        // What is async in these interfaces makes all of them part of the one engine's linker only.
+        let imports_async = surveyed.imports.iter().any(|import| {
+            import.starts_with("wasmpool:host/queue@")
+                || (import.starts_with("wasi:") && import.contains("@0.3."))
+        });
+        let kind = match surveyed.needs_concurrency || imports_async {
             true => EngineKind::Concurrent,
             false => EngineKind::Plain,
         };
@@ -182,7 +187,8 @@ impl ModuleLoader {
         });
         let exports =
             tasks::list_exports(&compiled.component.component_type(), engine, texts, recorded.tasks);
-        let (imports, tasks) = (surveyed.imports, expect_tasks(exports)?);
+        let (imports, needs_concurrency) = (surveyed.imports, surveyed.needs_concurrency);
+        let tasks = expect_tasks(exports)?;
         let contents = Contents {
             name: self.name.clone().or(stem).unwrap_or_else(|| NAMELESS.to_owned()),
             needs: compiled.component.resources_required(),
@@ -191,6 +197,7 @@ impl ModuleLoader {
             artifact: compiled.artifact,
             was_cached: compiled.was_cached,
             imports,
+            needs_concurrency,
             kind,
             docs: recorded.docs,
             notes: notes.into_vec(),
@@ -347,6 +354,26 @@ mod tests {
         assert!(!feed.is_async());
         assert_eq!(feed.takes_json(), Err("its parameter `numbers` holds a stream (stream<u8>)"));
         assert_eq!(feed.signature(), "feed(numbers: stream<u8>)");
+    }
+
+    #[test]
+    fn what_imports_an_interface_of_async_functions_is_for_the_engine_that_has_it() {
+        let with_import = |import: &str| {
+            let text = format!(
+                r#"(component (import "{import}" (instance)) (core module $m (func (export "f")))
+                (core instance $i (instantiate $m)) (func (export "f") (canon lift (core func $i "f"))))"#
+            );
+            load(&text).unwrap()
+        };
+        for import in ["wasmpool:host/queue@0.1.0", "wasi:random/random@0.3.0"] {
+            let module = with_import(import);
+            assert_eq!(
+                (module.engine_kind(), module.has_async()),
+                (EngineKind::Concurrent, false),
+                "{import}"
+            );
+        }
+        assert_eq!(with_import("wasi:random/random@0.2.6").engine_kind(), EngineKind::Plain);
     }
 
     #[test]

@@ -46,6 +46,8 @@ pub(crate) struct Contents {
     pub(crate) artifact: Artifact,
     pub(crate) was_cached: bool,
     pub(crate) imports: Vec<String>,
+    pub(crate) needs_concurrency: bool,
+    /// Of the engines that it is compiled for.
     pub(crate) kind: EngineKind,
     pub(crate) docs: Option<String>,
     pub(crate) notes: Vec<String>,
@@ -110,7 +112,7 @@ impl TaskModule {
 
     /// Returns true if there is an async function, a stream or a future anywhere in it, imports included.
     pub fn has_async(&self) -> bool {
-        self.engine_kind() == EngineKind::Concurrent
+        self.contents.needs_concurrency
     }
 
     /// Returns for which kind of engine it is compiled.

@@ -80,7 +80,9 @@ impl Counter {
     ) -> Result<Arc<Batch>, Vec<Item>> {
         let scheduler = self.scheduler();
         let Some(first) = scheduler.ledger.accept(items.len()) else { return Err(items) };
-        let wanted = u32::try_from(items.len()).unwrap_or(u32::MAX);
+        // As single calls do, they take the permits that there are. Others may take some meanwhile.
+        let wanted = items.len().min(scheduler.permits.available_permits());
+        let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
         let permit = scheduler.permits.clone().try_acquire_many_owned(wanted).ok();
         let (task, module, rules) = (self.name.clone(), self.module, self.rules.clone());
         let order = BatchOrder { task, module, items, first_index, rules, permit };

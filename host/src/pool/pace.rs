@@ -16,6 +16,11 @@ const CALLS_AT_MOST: u32 = 512;
 /// So many calls must have been seen.
 const CALLS_AT_LEAST: u32 = 16;
 
+/// So many calls go by themselves after a call took its time that travelled with others, and up to so many if it happens
+/// again and again.
+const ALONE_AT_LEAST: u32 = 64;
+const ALONE_AT_MOST: u32 = 4_096;
+
 /// Calls are not told apart by less than this.
 const TOLERATED: Duration = Duration::from_micros(1);
 
@@ -27,6 +32,10 @@ pub(super) struct Pace {
     call: Duration,
     /// How long it takes to come by the input of a call and hand it in.
     input: Duration,
+    /// How many calls go by themselves before it is tried again with many.
+    alone: u32,
+    /// How many that were the last time.
+    alone_before: u32,
 }
 
 impl Pace {
@@ -42,10 +51,22 @@ impl Pace {
         if calls == 0 {
             return;
         }
+        self.alone = self.alone.saturating_sub(calls);
         // As one measurement for all, since those that end together are of one time.
         let average = sum / calls;
         self.call = if self.seen == 0 { average } else { (self.call * 3 + average) / 4 };
         self.seen = self.seen.saturating_add(calls);
+    }
+
+    /// Notes that of so many batches calls took their time, and of the others none: to travel together was of no use to
+    /// those behind.
+    pub(super) fn note_batches(&mut self, dissolved: u32) {
+        if dissolved == 0 {
+            self.alone_before /= 2;
+            return;
+        }
+        self.alone_before = (self.alone_before * 2).clamp(ALONE_AT_LEAST, ALONE_AT_MOST);
+        self.alone = self.alone_before;
     }
 
     /// Notes how long it took to come by some inputs and hand them in.
@@ -56,7 +77,7 @@ impl Pace {
 
     /// Returns how many calls should travel together; 1 for none with others.
     pub(super) fn calls_together(&self) -> usize {
-        if self.seen < CALLS_AT_LEAST || self.call > SHORT || self.input > SHORT {
+        if self.seen < CALLS_AT_LEAST || self.alone > 0 || self.call > SHORT || self.input > SHORT {
             return 1;
         }
         let each = self.call.max(Duration::from_nanos(1));
@@ -106,6 +127,23 @@ mod tests {
             pace.calls_together() == 1
         });
         assert!(alone.is_some_and(|calls| calls < 20), "{alone:?}");
+    }
+
+    #[test]
+    fn where_calls_take_their_time_again_and_again_they_travel_together_less_often() {
+        let mut pace = Pace::default();
+        let calls_alone = |pace: &mut Pace| {
+            pace.note_batches(1);
+            (0..).find(|_| {
+                note(pace, 1, us(1));
+                pace.calls_together() > 1
+            })
+        };
+        let alone: Vec<_> = (0..8).map(|_| calls_alone(&mut pace)).collect();
+        assert_eq!(alone[..3], [Some(63), Some(127), Some(255)]);
+        assert_eq!(alone[7], Some(4_095));
+        (0..12).for_each(|_| pace.note_batches(0));
+        assert_eq!(calls_alone(&mut pace), Some(63));
     }
 
     #[test]

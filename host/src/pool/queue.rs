@@ -7,7 +7,8 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use crate::queues::state::{Granted, QueueId};
+use crate::queues::line::QueueId;
+use crate::queues::state::Granted;
 use crate::queues::{QueueError, QueueStats, Queues, Waiting};
 use crate::sandbox::args::TaskArg;
 

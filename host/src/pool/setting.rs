@@ -98,7 +98,8 @@ impl ModuleSetting {
     ) -> Result<Blueprint, PoolError> {
         let initializer = self.checked_initializer()?;
         expect_usable("grants", &self.grants)?;
-        let engine = engines.of(self.engine_kind()).map_err(|problem| bad("workers", problem))?;
+        let engine = engines.of(self.engine_kind());
+        let engine = engine.map_err(|reason| PoolError::CannotOpen { module: self.name.clone(), reason })?;
         let foundation = match self.snapshot_run(limits, teller)? {
             None => self.bare_foundation(&engine, Vec::new()).await?,
             Some(run) => self.snapshot_foundation(run, &engine, teller).await?,

@@ -3,6 +3,9 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
+/// Which of a pool's queues.
+pub(crate) type QueueId = usize;
+
 /// Which wait, in the order in which they began.
 pub(crate) type WaitId = u64;
 
@@ -125,6 +128,14 @@ impl Queue {
     pub(super) fn take_rejected(&mut self) -> Vec<Arc<str>> {
         self.rejected_bytes = 0;
         self.rejected.drain(..).collect()
+    }
+
+    /// Notes that nobody waits by this number any more, be it for an item or with `bytes` for room.
+    pub(super) fn end_wait(&mut self, id: WaitId, bytes: usize) {
+        self.getters.remove(&id);
+        if self.putters.remove(&id) {
+            self.waiting_bytes -= bytes;
+        }
     }
 
     /// Returns true if an item may wait for room: those that do are held too, so there may be as much of them as in it.

@@ -5,7 +5,8 @@
 //! it: whoever ends an attempt first makes it unawaited and then says so here, while whoever takes an item looks under
 //! the lock whether it is still awaited. So none is ever lent to an attempt that has ended.
 
-mod line;
+pub(crate) mod line;
+mod dealings;
 pub(crate) mod state;
 #[cfg(test)]
 mod properties;
@@ -19,8 +20,8 @@ use std::time::Duration;
 
 use crate::call::AttemptId;
 use crate::event::{Event, Teller};
-use crate::queues::line::{Queue, WaitId};
-use crate::queues::state::{Granted, Owner, QueueId, State};
+use crate::queues::line::{Queue, QueueId, WaitId};
+use crate::queues::state::{Granted, Owner, State};
 
 /// All queues of a pool.
 pub(crate) struct Queues {

@@ -1,20 +1,18 @@
 //! What is behind the lock of a pool's queues: items, who waits for what, and which attempt has taken which item. Every
 //! item is in exactly one place. Nothing here waits or wakes: who is to be woken is returned.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use crate::call::AttemptId;
-use crate::queues::line::{Item, Queue, WaitId};
+use crate::queues::dealings::Dealings;
+use crate::queues::line::{Item, Queue, QueueId, WaitId};
 use crate::reply::Witness;
 
 /// An item that came back so often is set aside: it may be the one that kills who takes it.
 const DELIVERIES_AT_MOST: u32 = 3;
-
-/// Which of a pool's queues.
-pub(crate) type QueueId = usize;
 
 /// In whose name a guest takes and puts.
 #[derive(Clone)]
@@ -40,6 +38,13 @@ enum Wish {
     Granted(Granted),
 }
 
+impl Wish {
+    /// Returns how much waits for room.
+    fn bytes(&self) -> usize {
+        if let Wish::Put(text) = self { text.len() } else { 0 }
+    }
+}
+
 /// What became of a wait.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Granted {
@@ -49,23 +54,6 @@ pub(crate) enum Granted {
     Put,
     /// The queue was closed before there was room.
     Refused,
-}
-
-/// What an attempt has to do with queues.
-#[derive(Default)]
-struct Dealings {
-    lent: Vec<Lent>,
-    waits: BTreeSet<WaitId>,
-    waited: Duration,
-    waits_since: Option<Instant>,
-}
-
-/// An item that an attempt has.
-struct Lent {
-    from: QueueId,
-    item: Item,
-    /// Whether the attempt has been handed it, rather than just been granted it.
-    is_seen: bool,
 }
 
 /// All queues of a pool.
@@ -129,9 +117,7 @@ impl State {
             return (id, false);
         }
         if let Some(owner) = &owner {
-            let dealings = self.attempts.entry(owner.attempt).or_default();
-            dealings.waits.insert(id);
-            dealings.waits_since.get_or_insert(since);
+            self.attempts.entry(owner.attempt).or_default().begin_wait(id, since);
         }
         let waker = Waker::noop().clone();
         self.waits.insert(id, Wait { queue, owner, is_endless, since, waker, wish });
@@ -147,9 +133,9 @@ impl State {
         }
         let Wait { owner, wish: Wish::Granted(granted), .. } = self.end(id)? else { return None };
         if let (Some(owner), Granted::Item(item)) = (owner, &granted)
-            && let Some(lent) = self.lent_to(owner.attempt, item)
+            && let Some(dealings) = self.attempts.get_mut(&owner.attempt)
         {
-            lent.is_seen = true;
+            dealings.has_seen(item);
         }
         Some(granted)
     }
@@ -160,10 +146,7 @@ impl State {
         let Wish::Granted(Granted::Item(item)) = wait.wish else { return };
         let queue = &mut self.queues[wait.queue];
         let dealings = wait.owner.and_then(|owner| self.attempts.get_mut(&owner.attempt));
-        if let Some(dealings) = dealings
-            && let Some(place) = dealings.lent.iter().rposition(|lent| lent.item.is(&item))
-        {
-            dealings.lent.remove(place);
+        if dealings.is_some_and(|dealings| dealings.take_back(&item)) {
             queue.lent -= 1;
         }
         // It was never seen.
@@ -172,50 +155,31 @@ impl State {
 
     fn end(&mut self, id: WaitId) -> Option<Wait> {
         let wait = self.waits.remove(&id)?;
-        let queue = &mut self.queues[wait.queue];
-        queue.getters.remove(&id);
-        if queue.putters.remove(&id)
-            && let Wish::Put(text) = &wait.wish
-        {
-            queue.waiting_bytes -= text.len();
-        }
+        self.queues[wait.queue].end_wait(id, wait.wish.bytes());
         let dealings = wait.owner.as_ref().and_then(|owner| self.attempts.get_mut(&owner.attempt));
         if let Some(dealings) = dealings {
-            dealings.waits.remove(&id);
-            if dealings.waits.is_empty()
-                && let Some(since) = dealings.waits_since.take()
-            {
-                dealings.waited += since.elapsed();
-            }
+            dealings.end_wait(id);
         }
         Some(wait)
     }
 
-    fn lent_to(&mut self, attempt: AttemptId, item: &Item) -> Option<&mut Lent> {
-        self.attempts.get_mut(&attempt)?.lent.iter_mut().rfind(|lent| lent.item.is(item))
-    }
-
     /// Notes that an attempt is done with what it has seen of a queue.
     fn done_with(&mut self, queue: QueueId, attempt: AttemptId) {
-        let Some(dealings) = self.attempts.get_mut(&attempt) else { return };
-        let before = dealings.lent.len();
-        dealings.lent.retain(|lent| lent.from != queue || !lent.is_seen);
-        self.queues[queue].lent -= before - dealings.lent.len();
+        if let Some(dealings) = self.attempts.get_mut(&attempt) {
+            self.queues[queue].lent -= dealings.done_with(queue);
+        }
     }
 
     /// Ends everything of an attempt: its waits, and what it took, which comes back unless it went well. Returns what
     /// was set aside, with its queue's name.
     pub(crate) fn attempt_ended(&mut self, attempt: AttemptId, went_well: bool) -> Vec<(Arc<str>, Arc<str>)> {
-        let waits: Vec<_> = self
-            .attempts
-            .get(&attempt)
-            .map_or(Vec::new(), |dealings| dealings.waits.iter().copied().collect());
+        let waits: Vec<_> = self.attempts.get(&attempt).into_iter().flat_map(Dealings::waits).collect();
         // Backwards as well, for the same reason as below.
         waits.into_iter().rev().for_each(|wait| self.abandon(wait));
         let mut rejected = Vec::new();
-        let lent = self.attempts.remove(&attempt).map_or(Vec::new(), |dealings| dealings.lent);
+        let dealings = self.attempts.remove(&attempt).unwrap_or_default();
         // Backwards, so that what was taken first is first again.
-        for Lent { from, item, .. } in lent.into_iter().rev() {
+        for (from, item) in dealings.into_lent().rev() {
             let queue = &mut self.queues[from];
             queue.lent -= 1;
             if went_well {
@@ -233,14 +197,12 @@ impl State {
 
     /// Returns how many attempts wait.
     pub(crate) fn attempts_waiting(&self) -> usize {
-        self.attempts.values().filter(|dealings| !dealings.waits.is_empty()).count()
+        self.attempts.values().filter(|dealings| dealings.is_waiting()).count()
     }
 
     /// Returns how long an attempt has waited for queues in all.
     pub(crate) fn waited_by(&self, attempt: AttemptId) -> Duration {
-        self.attempts.get(&attempt).map_or(Duration::ZERO, |dealings| {
-            dealings.waited + dealings.waits_since.map_or(Duration::ZERO, |since| since.elapsed())
-        })
+        self.attempts.get(&attempt).map_or(Duration::ZERO, Dealings::waited)
     }
 
     /// Returns who has waited for so long, and ends by nothing but a queue of which no embedder has a handle.
@@ -323,8 +285,7 @@ impl State {
         if let Some(owner) = owner {
             item.deliveries += 1;
             self.queues[queue].lent += 1;
-            let lent = Lent { from: queue, item: item.clone(), is_seen: false };
-            self.attempts.entry(owner.attempt).or_default().lent.push(lent);
+            self.attempts.entry(owner.attempt).or_default().lend(queue, item.clone());
         }
         item
     }
@@ -332,13 +293,7 @@ impl State {
     fn grant(&mut self, id: WaitId, granted: Granted, wakers: &mut Vec<Waker>) {
         let Some(wait) = self.waits.get_mut(&id) else { return };
         let wish = std::mem::replace(&mut wait.wish, Wish::Granted(granted));
-        let queue = &mut self.queues[wait.queue];
-        queue.getters.remove(&id);
-        if queue.putters.remove(&id)
-            && let Wish::Put(text) = wish
-        {
-            queue.waiting_bytes -= text.len();
-        }
+        self.queues[wait.queue].end_wait(id, wish.bytes());
         wakers.push(wait.waker.clone());
     }
 }

@@ -8,7 +8,7 @@ use crate::sandbox::roster::Root;
 use crate::sandbox::state::SandboxState;
 
 /// Returns whose guest code calls an import. Only at its entry, before anything is awaited; `None` if
-/// the engine does not know, as in an initializer.
+/// the engine does not know, as in an initializer there.
 pub(crate) fn asking_task(store: &mut StoreContextMut<'_, SandboxState>) -> wasmtime::Result<Option<Root>> {
     match store.data().kind {
         // There it would be an error to ask the engine.

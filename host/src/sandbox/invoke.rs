@@ -11,10 +11,11 @@ use wasmtime::component::{
     Access, Accessor, ComponentExportIndex, ComponentNamedList, GuestTaskId, Instance, Lift, Type, Val,
 };
 
+use crate::call::AttemptId;
 use crate::outcome::Ending;
+use crate::reply::Reply;
 use crate::sandbox::args::WireArgs;
 use crate::sandbox::copying::check_answer;
-use crate::sandbox::run::Calls;
 use crate::sandbox::state::SandboxState;
 use crate::values::{Arg, size_as_json, size_of_values, value_to_json};
 
@@ -73,6 +74,18 @@ pub(crate) type Running<'a> = LocalBoxFuture<'a, wasmtime::Result<Ending>>;
 pub(crate) enum Work {
     One(Arc<dyn Invocation>),
     Many(Arc<dyn Calls>),
+}
+
+/// Gives out calls one after the other. Each has ended before the next is asked for.
+pub(crate) trait Calls: Send + Sync {
+    fn next(self: Arc<Self>) -> Option<Next>;
+}
+
+/// A call whose turn it is.
+pub(crate) struct Next {
+    pub(crate) attempt: AttemptId,
+    pub(crate) work: Arc<dyn Invocation>,
+    pub(crate) reply: Reply,
 }
 
 /// What a call finds in its sandbox.

@@ -9,7 +9,8 @@ use serde::de::IgnoredAny;
 use wasmtime::component::{Access, Accessor, HasSelf, Linker};
 
 use crate::failure::Denial;
-use crate::queues::state::{Granted, Owner, QueueId};
+use crate::queues::line::QueueId;
+use crate::queues::state::{Granted, Owner};
 use crate::queues::{QueueError, Queues, Waiting};
 use crate::sandbox::asking::asking_by_access;
 use crate::sandbox::contract::wasmpool::host::queue::{self, Error};

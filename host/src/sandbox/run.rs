@@ -3,8 +3,6 @@
 //! with their answer. On an error the store is done for, and who was in it is still on the roster, for whoever finds out
 //! why.
 
-use std::sync::Arc;
-
 use wasmtime::component::Accessor;
 use wasmtime::{AsContextMut, Store, StoreContextMut};
 
@@ -12,21 +10,9 @@ use crate::call::AttemptId;
 use crate::failure::{Denial, Failure};
 use crate::outcome::{Ending, error_text};
 use crate::reply::Reply;
-use crate::sandbox::invoke::{Inside, Invocation, Places, Started, Work};
+use crate::sandbox::invoke::{Inside, Next, Places, Started, Work};
 use crate::sandbox::roster::{Resident, Root};
 use crate::sandbox::state::SandboxState;
-
-/// Gives out calls one after the other. Each has ended before the next is asked for.
-pub(crate) trait Calls: Send + Sync {
-    fn next(self: Arc<Self>) -> Option<Next>;
-}
-
-/// A call whose turn it is.
-pub(crate) struct Next {
-    pub(crate) attempt: AttemptId,
-    pub(crate) work: Arc<dyn Invocation>,
-    pub(crate) reply: Reply,
-}
 
 /// A call ended without leaving its store fit for use.
 pub(crate) struct Broken {
@@ -114,7 +100,10 @@ async fn run_one_alone(
     enter(store.as_context_mut(), inside, Root::Only, resident);
     let ending = match work.start_alone(store, inside) {
         Ok(running) => running.await.map_err(|error| Broken { task: Root::Only, error })?,
-        Err(error) => not_started(&error),
+        Err(error) => {
+            inside.served.set(inside.served.get() - 1);
+            not_started(&error)
+        }
     };
     leave(store.as_context_mut(), Root::Only, ending);
     Ok(())

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use wasmtime::component::ResourceTable;
-use wasmtime::{ResourceLimiter, StoreContextMut, UpdateDeadline};
+use wasmtime::{ResourceLimiter, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
@@ -18,7 +18,6 @@ use crate::hold::{Held, Hold};
 use crate::limits::Limits;
 use crate::module::EngineKind;
 use crate::reply::Standing;
-use crate::sandbox::asking::asking_task;
 use crate::sandbox::copying::Copying;
 use crate::sandbox::engine::TICK;
 use crate::sandbox::gauges::{Gauges, Pulse};
@@ -239,6 +238,23 @@ impl SandboxState {
         }
     }
 
+    /// Looks around while guest code whose root is `root` is busy: at every tick the pool is told, now and then the
+    /// worker's other work gets its turn, and what computes for nobody is stopped.
+    pub(crate) fn tick(&mut self, root: Option<Root>) -> wasmtime::Result<UpdateDeadline> {
+        self.pulse.busy.store(true, Ordering::Relaxed);
+        let call = root.and_then(|task| self.roster.attempt_of(task)).map(|attempt| attempt.call);
+        let worker_is_wanted = (self.pulse.at_busy_tick)(call);
+        if let Some(stopped) = self.why_stop(root) {
+            return Err(stopped.into());
+        }
+        self.ticks_since_yield += 1;
+        if self.ticks_since_yield < TICKS_BETWEEN_YIELDS && !worker_is_wanted {
+            return Ok(UpdateDeadline::Continue(1));
+        }
+        self.ticks_since_yield = 0;
+        Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
+    }
+
     /// Notes that guest code whose root is `root` is about to wait while it holds the whole store.
     pub(crate) fn begin_hold(&self, root: Option<Root>) -> Held {
         self.hold.begin(root.and_then(|task| self.roster.attempt_of(task)))
@@ -290,23 +306,4 @@ pub(crate) enum Stopped {
     /// Whose call has used up its time.
     #[error("still busy although its time is over")]
     OutOfTime,
-}
-
-/// Looks around while guest code is busy: at every tick the pool is told, now and then the worker's other
-/// work gets its turn, and what computes for nobody is stopped.
-pub(crate) fn on_epoch(mut store: StoreContextMut<'_, SandboxState>) -> wasmtime::Result<UpdateDeadline> {
-    let root = asking_task(&mut store)?;
-    let state = store.data_mut();
-    state.pulse.busy.store(true, Ordering::Relaxed);
-    let call = root.and_then(|task| state.roster.attempt_of(task)).map(|attempt| attempt.call);
-    let worker_is_wanted = (state.pulse.at_busy_tick)(call);
-    if let Some(stopped) = state.why_stop(root) {
-        return Err(stopped.into());
-    }
-    state.ticks_since_yield += 1;
-    if state.ticks_since_yield < TICKS_BETWEEN_YIELDS && !worker_is_wanted {
-        return Ok(UpdateDeadline::Continue(1));
-    }
-    state.ticks_since_yield = 0;
-    Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
 }

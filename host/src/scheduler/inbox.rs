@@ -25,6 +25,8 @@ pub(crate) struct Inbox {
 pub(crate) struct Letters {
     pub(crate) done: Vec<Done>,
     pub(crate) promoted: Vec<Promoted>,
+    /// How many batches did not end as such, because their calls took their time.
+    pub(crate) dissolved: u32,
     /// Nobody reads any more.
     is_closed: bool,
 }
@@ -86,7 +88,7 @@ impl Drop for Promoted {
 
 impl Inbox {
     /// Puts in what has come back, and wakes whoever waits for it.
-    pub(super) fn deliver(&self, mut done: Vec<Done>, mut promoted: Vec<Promoted>) {
+    pub(super) fn deliver(&self, mut done: Vec<Done>, mut promoted: Vec<Promoted>, is_dissolved: bool) {
         let mut letters = self.letters();
         if letters.is_closed {
             // Outside the lock: those are withdrawn, and what they hold is somebody's own.
@@ -98,6 +100,7 @@ impl Inbox {
             false => letters.done.append(&mut done),
         }
         letters.promoted.append(&mut promoted);
+        letters.dissolved += u32::from(is_dissolved);
         self.has_news.store(true, Ordering::Release);
         drop(letters);
         self.waker.wake();

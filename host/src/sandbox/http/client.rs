@@ -15,7 +15,7 @@ use crate::limits::Limits;
 use crate::sandbox::http::connect::{Reach, Resolver};
 
 /// How long a connection may take to be made, whatever the guest says.
-const CONNECT_TIME: Duration = Duration::from_secs(30);
+pub(crate) const CONNECT_TIME: Duration = Duration::from_secs(30);
 
 /// How long a connection is kept without a request.
 const IDLE_TIME: Duration = Duration::from_secs(60);

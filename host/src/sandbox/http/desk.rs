@@ -9,15 +9,17 @@ use std::time::Duration;
 use http::{Request, Response};
 use http_body::Body as _;
 use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper_util::client::legacy::connect::capture_connection;
 use rustls::RootCertStore;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
 
 use crate::limits::Limits;
 use crate::origins::{Origin, OriginRules, Ruling};
 use crate::sandbox::http::body::{LimitedBody, Way};
-use crate::sandbox::http::client::{PooledClient, client, read_roots};
+use crate::sandbox::http::client::{CONNECT_TIME, PooledClient, client, read_roots};
 use crate::sandbox::http::connect::Reach;
 use crate::sandbox::http::errors;
 use crate::sandbox::http::io_thread::IoThread;
@@ -119,11 +121,7 @@ impl HttpDesk {
                     // Its caller has been told meanwhile that it failed: what it would do now nobody expects.
                     return Err(Error::ConnectionTerminated);
                 }
-                let answer = match timeout(head_time(&options), client.request(request)).await {
-                    Ok(answer) => answer.map_err(|error| errors::of_request(&error))?,
-                    Err(_) => return Err(Error::ConnectionReadTimeout),
-                };
-                Ok((answer, permit))
+                Ok((answer_in_time(&client, request, &options).await?, permit))
             });
             loan.sent_by(sent.abort_handle());
             let (answer, permit) = AbortOnDrop(sent).await?;
@@ -139,10 +137,29 @@ impl HttpDesk {
     }
 }
 
-/// Returns how long the head of an answer may take. A pooled connection has no time of its own to be made in, so that
-/// and the wait for the first byte are one limit.
-fn head_time(options: &RequestOptions) -> Duration {
-    options.connect_timeout.unwrap_or_default() + options.first_byte_timeout.unwrap_or(FIRST_BYTE_TIME)
+/// Sends a request and waits for the head of its answer: as long as it may for a connection, whether that is made or comes
+/// free, and then as long as it may for the first byte.
+async fn answer_in_time(
+    client: &PooledClient,
+    mut request: Request<WasiBody>,
+    options: &RequestOptions,
+) -> Result<Response<Incoming>, Error> {
+    let mut connection = capture_connection(&mut request);
+    let connect_time = options.connect_timeout.map_or(CONNECT_TIME, |time| time.min(CONNECT_TIME));
+    let first_byte_time = options.first_byte_timeout.unwrap_or(FIRST_BYTE_TIME);
+    let time_is_over = async {
+        if timeout(connect_time, connection.wait_for_connection_metadata()).await.is_err() {
+            return Error::ConnectionTimeout;
+        }
+        sleep(first_byte_time).await;
+        Error::ConnectionReadTimeout
+    };
+    tokio::select! {
+        // What is there in time is never refused, and that no connection can be made is told by the answer.
+        biased;
+        answer = client.request(request) => answer.map_err(|error| errors::of_request(&error)),
+        error = time_is_over => Err(error),
+    }
 }
 
 /// A task that ends when nobody waits for it any more.

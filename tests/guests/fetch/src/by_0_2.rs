@@ -13,6 +13,15 @@ fn told(error: ErrorCode) -> Error {
     anyhow!("{error:?}")
 }
 
+fn options(ask: &Ask) -> RequestOptions {
+    let options = RequestOptions::new();
+    let nanoseconds = |ms: u32| (ms > 0).then(|| u64::from(ms) * 1_000_000);
+    let _ = options.set_connect_timeout(nanoseconds(ask.connect_ms));
+    let _ = options.set_first_byte_timeout(nanoseconds(ask.timeout_ms));
+    let _ = options.set_between_bytes_timeout(nanoseconds(ask.timeout_ms));
+    options
+}
+
 pub(crate) fn send(ask: Ask) -> Result<Told, Error> {
     let (scheme, authority) = ask.origin.split_once("://").ok_or_else(|| anyhow!("no origin"))?;
     let headers: Vec<_> =
@@ -25,12 +34,7 @@ pub(crate) fn send(ask: Ask) -> Result<Told, Error> {
     request.set_scheme(Some(&scheme)).map_err(refused)?;
     request.set_authority(Some(authority)).map_err(refused)?;
     request.set_path_with_query(Some(&ask.path)).map_err(refused)?;
-    let options = RequestOptions::new();
-    if ask.timeout_ms > 0 {
-        let nanoseconds = Some(u64::from(ask.timeout_ms) * 1_000_000);
-        let _ = options.set_first_byte_timeout(nanoseconds);
-        let _ = options.set_between_bytes_timeout(nanoseconds);
-    }
+    let options = options(&ask);
     let body = request.body().map_err(refused)?;
     let answer = outgoing_handler::handle(request, Some(options)).map_err(told)?;
     let stream = body.write().map_err(refused)?;

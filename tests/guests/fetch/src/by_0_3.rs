@@ -27,18 +27,24 @@ fn scheme(name: &str) -> Scheme {
     }
 }
 
+fn options(ask: &Ask) -> Option<RequestOptions> {
+    if (ask.timeout_ms, ask.connect_ms) == (0, 0) {
+        return None;
+    }
+    let options = RequestOptions::new();
+    let nanoseconds = |ms: u32| (ms > 0).then(|| u64::from(ms) * 1_000_000);
+    let _ = options.set_connect_timeout(nanoseconds(ask.connect_ms));
+    let _ = options.set_first_byte_timeout(nanoseconds(ask.timeout_ms));
+    let _ = options.set_between_bytes_timeout(nanoseconds(ask.timeout_ms));
+    Some(options)
+}
+
 pub(crate) async fn send(ask: Ask) -> Result<Told, Error> {
     let (scheme, authority) = ask.origin.split_once("://").ok_or_else(|| anyhow!("no origin"))?;
     let headers: Vec<_> =
         ask.headers.iter().map(|(name, value)| (name.clone(), value.clone().into_bytes())).collect();
     let headers = Fields::from_list(&headers).map_err(|error| anyhow!("{error:?}"))?;
-    let options = (ask.timeout_ms > 0).then(|| {
-        let options = RequestOptions::new();
-        let nanoseconds = Some(u64::from(ask.timeout_ms) * 1_000_000);
-        let _ = options.set_first_byte_timeout(nanoseconds);
-        let _ = options.set_between_bytes_timeout(nanoseconds);
-        options
-    });
+    let options = options(&ask);
     let body = (ask.body_bytes > 0).then(|| {
         let (mut writer, reader) = wit_stream::new();
         wit_bindgen::spawn_local(async move {

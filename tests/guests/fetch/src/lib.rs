@@ -23,6 +23,8 @@ mod fetch {
         pub body_bytes: u32,
         /// For the first byte, and between bytes; none if it is 0.
         pub timeout_ms: u32,
+        /// For a connection; none if it is 0.
+        pub connect_ms: u32,
     }
 
     /// An answer.
@@ -64,7 +66,8 @@ mod fetch {
 use fetch::{Ask, Told};
 
 fn simple(origin: String, path: String) -> Ask {
-    Ask { method: "GET".to_owned(), origin, path, headers: Vec::new(), body_bytes: 0, timeout_ms: 0 }
+    let (method, headers) = ("GET".to_owned(), Vec::new());
+    Ask { method, origin, path, headers, body_bytes: 0, timeout_ms: 0, connect_ms: 0 }
 }
 
 #[cfg(target_family = "wasm")]

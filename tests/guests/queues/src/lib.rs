@@ -1,5 +1,9 @@
 //! Tasks that take from queues and put into them, and some that come to grief while they hold an item.
 
+use std::future::poll_fn;
+use std::hint::black_box;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use wasmpool_guest::queue::{self, Queue, QueueError};
@@ -33,6 +37,18 @@ mod queues {
         println!("taken");
         std::future::pending::<()>().await;
         item
+    }
+
+    /// Asks for an item, and computes for ever while it waits.
+    pub async fn ask_and_compute(from: Queue<i64>) -> Option<i64> {
+        let mut item = pin!(from.get());
+        poll_fn(|context| match item.as_mut().poll(context) {
+            Poll::Ready(item) => Poll::Ready(item),
+            Poll::Pending => loop {
+                black_box(());
+            },
+        })
+        .await
     }
 
     /// Puts numbers up to one.

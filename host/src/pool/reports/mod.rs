@@ -1,33 +1,28 @@
 //! Many calls of one task as a stream of their reports. Short ones travel together: how many is for `pace` to say.
 
+mod intake;
+
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::Instant;
+use std::task::{Context, Poll, ready};
 
 use futures::stream::{BoxStream, FuturesUnordered, Stream, StreamExt};
 
 use crate::call::CallId;
-use crate::error::{CallError, PoolError};
+use crate::error::CallError;
 use crate::failure::Failure;
 use crate::outcome::{CallReport, Outcome};
 use crate::pool::counter::Counter;
-use crate::pool::handle::{CallHandle, unwrap_end};
+use crate::pool::handle::CallHandle;
 use crate::pool::pace::Pace;
 use crate::sandbox::invoke::Invocation;
-use crate::scheduler::batch::{Batch, Item};
-use crate::scheduler::inbox::{Done, Inbox, Letters};
+use crate::scheduler::batch::Batch;
+use crate::scheduler::inbox::Inbox;
 
 /// Ended calls that wait for an earlier one, at most, in input order.
 const HELD_CALLS: usize = 65_536;
-
-/// Calls travel together while their inputs take less than this.
-const BATCH_BYTES: usize = 1 << 20;
-
-/// A worker has one batch in hand and finds the next ones ready while the caller makes more.
-const BATCHES_PER_WORKER: usize = 3;
 
 /// Inputs and outputs that are held in memory, at most; one call may always go on.
 const HELD_BYTES: usize = 64 << 20;
@@ -67,13 +62,6 @@ pub(super) struct Prepared {
     pub(super) work: Result<Arc<dyn Invocation>, Failure>,
     /// How much memory it takes, in bytes.
     pub(super) weight: usize,
-}
-
-/// Inputs at hand that are to travel together.
-struct Collected {
-    items: Vec<Item>,
-    bytes: usize,
-    since: Instant,
 }
 
 /// A call on its way.
@@ -170,106 +158,33 @@ impl<Out: Send + 'static, E: Send + 'static> Reports<Out, E> {
         Ok(values)
     }
 
-    /// Takes inputs as long as there is room for their calls.
-    fn submit_more(&mut self, cx: &mut Context<'_>) {
-        let together = match self.counter.takes_batches() {
-            true => self.pace.calls_together(),
-            false => 1,
-        };
-        let begun = Instant::now();
-        let taken_before = self.taken;
-        let mut collected = Collected { items: Vec::new(), bytes: 0, since: begun };
-        while !self.exhausted && self.has_room(together, collected.items.len()) {
-            let Poll::Ready(next) = self.source.poll_next_unpin(cx) else { break };
-            let Some(Prepared { work, weight }) = next else {
-                self.exhausted = true;
-                break;
-            };
-            self.held_bytes += weight;
-            match work {
-                Ok(work) if together > 1 => {
-                    collected.bytes += weight;
-                    collected.items.push(Item { work, weight });
-                    let is_enough = collected.items.len() >= together || collected.bytes >= BATCH_BYTES;
-                    if is_enough || self.pace.is_time(collected.since.elapsed()) {
-                        self.send_together(&mut collected, together);
+    fn poll_report(&mut self, cx: &mut Context<'_>) -> Poll<Option<CallReport<Out, E>>> {
+        // Most of the time it is one of many that have come together, and nothing else has happened.
+        if self.running.is_empty()
+            && (self.exhausted || !self.batches.is_empty())
+            && !self.inbox.has_news()
+            && let Some(report) = self.take_next()
+        {
+            return Poll::Ready(Some(report));
+        }
+        self.inbox.listen(cx);
+        loop {
+            self.open_letters();
+            self.submit_more(cx);
+            if let Some(report) = self.take_next() {
+                return Poll::Ready(Some(report));
+            }
+            match self.running.poll_next_unpin(cx) {
+                Poll::Ready(Some(ended)) => {
+                    if ended.report.attempts > 0 {
+                        self.pace.note_calls([ended.report.running]);
                     }
+                    self.hold(ended);
                 }
-                work => {
-                    // Calls have their numbers in the order of their inputs.
-                    self.send_together(&mut collected, together);
-                    self.send(work, weight);
-                }
+                Poll::Ready(None) if self.exhausted && self.together == 0 => return Poll::Ready(None),
+                Poll::Ready(None) | Poll::Pending if self.inbox.has_news() => {}
+                Poll::Ready(None) | Poll::Pending => return Poll::Pending,
             }
-        }
-        self.send_together(&mut collected, together);
-        let inputs = self.taken - taken_before;
-        if inputs > 0 {
-            self.pace.note_inputs(u32::try_from(inputs).unwrap_or(u32::MAX), begun.elapsed());
-        }
-    }
-
-    /// Submits a call by itself.
-    fn send(&mut self, work: Result<Arc<dyn Invocation>, Failure>, weight: usize) {
-        let permit = self.counter.scheduler().permits.clone().try_acquire_owned().ok();
-        let handle = match self.counter.accept() {
-            Some(accepted) => self.counter.submit(accepted, work, permit),
-            None => CallHandle::refused(PoolError::Closed),
-        };
-        self.running.push(Submission { handle, index: self.taken, weight });
-        self.taken += 1;
-    }
-
-    /// Submits calls that travel together.
-    fn send_together(&mut self, collected: &mut Collected, together: usize) {
-        if collected.items.is_empty() {
-            return;
-        }
-        let items = std::mem::replace(&mut collected.items, Vec::with_capacity(together));
-        (collected.bytes, collected.since) = (0, Instant::now());
-        let calls = items.len();
-        match self.counter.submit_batch(items, self.taken, &self.inbox) {
-            Ok(batch) => {
-                self.batches.push(batch);
-                self.together += calls;
-                self.taken += calls;
-            }
-            Err(items) => items.into_iter().for_each(|item| self.send(Ok(item.work), item.weight)),
-        }
-    }
-
-    fn has_room(&self, together: usize, collected: usize) -> bool {
-        let held = self.places_held() + collected;
-        if self.running.is_empty() && self.together == 0 && held == 0 {
-            return true;
-        }
-        let is_wanted = match together {
-            1 => self.running.len() + self.batches.len() < self.window,
-            _ => {
-                self.running.len() < self.window
-                    && self.batches.len() < self.counter.workers() * BATCHES_PER_WORKER
-            }
-        };
-        is_wanted && held < HELD_CALLS && self.held_bytes < HELD_BYTES
-    }
-
-    /// Takes what has come back of calls that travelled together.
-    fn open_letters(&mut self) {
-        if !self.inbox.has_news() {
-            return;
-        }
-        let Letters { done, promoted, .. } = self.inbox.take();
-        self.batches.retain(|batch| !batch.is_over());
-        self.together -= done.len() + promoted.len();
-        self.pace.note_calls(done.iter().map(|done| done.running));
-        for promoted in promoted {
-            let (index, weight) = (promoted.index, promoted.weight);
-            let (call, settlement) = promoted.take();
-            let handle = CallHandle::accepted(self.counter.pool.clone(), call, settlement);
-            self.running.push(Submission { handle, index, weight });
-        }
-        for done in done {
-            self.hold(ended(done));
         }
     }
 
@@ -327,21 +242,6 @@ impl<Out, E> Drop for Reports<Out, E> {
     }
 }
 
-/// Takes the output of a call that travelled with others out of its wrapping.
-fn ended<Out: 'static, E: 'static>(done: Done) -> Ended<Out, E> {
-    let report = CallReport {
-        id: done.id,
-        index: done.index,
-        outcome: unwrap_end(done.end),
-        attempts: 1,
-        interruptions: 0,
-        waiting: done.waiting,
-        running: done.running,
-        history: Vec::new(),
-    };
-    Ended { report, weight: done.weight, is_refused: false }
-}
-
 // Nothing inside is pinned in place, whatever `Out` and `E` are.
 impl<Out, E> Unpin for Reports<Out, E> {}
 
@@ -349,31 +249,13 @@ impl<Out: Send + 'static, E: Send + 'static> Stream for Reports<Out, E> {
     type Item = CallReport<Out, E>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let this = &mut *self;
-        // Most of the time it is one of many that have come together, and nothing else has happened.
-        if this.running.is_empty()
-            && !this.inbox.has_news()
-            && let Some(report) = this.take_next()
-        {
-            return Poll::Ready(Some(report));
+        // A reader who is never kept waiting lets others on his thread have their turn all the same.
+        let coop = ready!(tokio::task::coop::poll_proceed(cx));
+        let polled = self.poll_report(cx);
+        if polled.is_ready() {
+            coop.made_progress();
         }
-        this.inbox.listen(cx);
-        loop {
-            this.open_letters();
-            this.submit_more(cx);
-            if let Some(report) = this.take_next() {
-                return Poll::Ready(Some(report));
-            }
-            match this.running.poll_next_unpin(cx) {
-                Poll::Ready(Some(ended)) => {
-                    this.pace.note_calls([ended.report.running]);
-                    this.hold(ended);
-                }
-                Poll::Ready(None) if this.exhausted && this.together == 0 => return Poll::Ready(None),
-                Poll::Ready(None) | Poll::Pending if this.inbox.has_news() => {}
-                Poll::Ready(None) | Poll::Pending => return Poll::Pending,
-            }
-        }
+        polled
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

@@ -1,0 +1,190 @@
+//! What a batch hears from the worker that runs it, and from the watchdog.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use crate::bell::Bell;
+use crate::event::Event;
+use crate::outcome::Ending;
+use crate::reply::{Desk, Reply, Standing, Surroundings};
+use crate::sandbox::engine::TICK;
+use crate::sandbox::invoke::{Calls, Next};
+use crate::scheduler::batch::{Batch, Leftovers, RunningPlace, WHOLE};
+use crate::scheduler::inbox::Done;
+use crate::scheduler::progress::SettledEnd;
+use crate::scheduler::watchdog::Watched;
+
+impl Calls for Batch {
+    fn next(self: Arc<Self>) -> Option<Next> {
+        let mut state = self.state();
+        let worker = state.place.as_ref()?.worker;
+        let number = state.next;
+        if self.is_over() || number == self.len() {
+            return None;
+        }
+        state.next += 1;
+        state.is_running = true;
+        self.present.store(number, Ordering::Release);
+        // Read first, because they are hardly ever set.
+        if self.kept_others_us.load(Ordering::Relaxed) != 0 {
+            self.kept_others_us.store(0, Ordering::Relaxed);
+        }
+        if self.had_effect.load(Ordering::Relaxed) != self.rules.has_unseen_effects {
+            self.had_effect.store(self.rules.has_unseen_effects, Ordering::Release);
+        }
+        let attempt = self.attempt(number);
+        let started = || Event::AttemptStarted { attempt, task: self.task.clone(), worker };
+        // Under the lock, so that nobody tells of its end before.
+        self.scheduler.teller.tell(started);
+        drop(state);
+        let work = self.items[number as usize].work.clone();
+        Some(Next { attempt, work, reply: Reply::to(self, number) })
+    }
+}
+
+impl Desk for Batch {
+    fn seated(&self, _: u32, bell: &Arc<Bell>) -> bool {
+        let mut state = self.state();
+        state.seated_with = Some(bell.clone());
+        !self.is_over()
+    }
+
+    fn begun(&self, _: u32, surroundings: Surroundings<'_>) -> bool {
+        let mut state = self.state();
+        if self.is_over() {
+            return false;
+        }
+        let Surroundings { worker, bell, hold } = surroundings;
+        let counted = self.scheduler.tally.count_attempt(worker);
+        state.place = Some(RunningPlace { worker, bell: bell.clone(), hold: hold.clone(), counted });
+        let now = Instant::now();
+        (state.begun, state.since) = (Some(now), now);
+        drop(state);
+        self.scheduler.watchdog.watch(self.first.get(), self.me.clone(), 0, TICK);
+        true
+    }
+
+    fn standing(&self, number: u32) -> Standing {
+        if number == WHOLE {
+            return if self.is_over() { Standing::Unawaited } else { Standing::Awaited };
+        }
+        match self.promoted(number) {
+            Some(call) => call.standing(1),
+            None if self.present.load(Ordering::Acquire) == number => Standing::Awaited,
+            None => Standing::Unawaited,
+        }
+    }
+
+    fn kept_others_waiting(&self, number: u32, time: Duration) {
+        // Under the lock, so that one who is promoted meanwhile takes it along.
+        let _state = self.state();
+        if let Some(call) = self.promoted(number) {
+            return call.kept_others_waiting(1, time);
+        }
+        let time_us = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        self.kept_others_us.fetch_add(time_us, Ordering::Relaxed);
+    }
+
+    fn had_effect(&self, number: u32) {
+        let _state = self.state();
+        match self.promoted(number) {
+            Some(call) => call.had_effect(1),
+            None => self.had_effect.store(true, Ordering::Release),
+        }
+    }
+
+    fn stalled(&self, number: u32, reason: String) {
+        self.waits();
+        if let Some(call) = self.promoted(number) {
+            call.stalled(1, reason);
+        }
+    }
+
+    fn waits(&self) {
+        let state = self.state();
+        if !self.is_over() && state.is_running {
+            self.dissolve(state);
+        }
+    }
+
+    fn ended(self: Arc<Self>, number: u32, ending: Ending) {
+        let mut state = self.state();
+        if number == WHOLE {
+            if !self.is_over() {
+                // Before it has begun its sandbox did not open. Otherwise it is only said that no more calls begin.
+                let not_started = match ending {
+                    Ending::Failed(failure) if state.begun.is_none() => Some(failure),
+                    _ => None,
+                };
+                self.close(state, Leftovers { not_started, ..Leftovers::default() });
+            }
+            return;
+        }
+        if !state.is_running || self.present.load(Ordering::Relaxed) != number {
+            drop(state);
+            if let Some(call) = self.promoted(number) {
+                call.clone().ended(1, ending);
+            }
+            return;
+        }
+        let end = match ending {
+            Ending::Completed(output) => SettledEnd::Completed(output),
+            Ending::Returned(error) if self.rules.retry.is_none() => SettledEnd::Returned(error),
+            ending => {
+                let promoted = self.make_running_call(&mut state, number);
+                self.note_ended(&mut state, Instant::now());
+                // Its sandbox may be gone, and the others with it.
+                let done = if self.is_over() { self.take_done(&mut state) } else { Vec::new() };
+                drop(state);
+                let call = promoted.call().clone();
+                self.scheduler.ledger.answered(done.len());
+                self.inbox.deliver(done, vec![promoted], false);
+                call.ended(1, ending);
+                return;
+            }
+        };
+        let now = Instant::now();
+        let done = Done {
+            id: self.attempt(number).call,
+            index: self.first_index + number as usize,
+            weight: self.items[number as usize].weight,
+            end,
+            waiting: state.since - self.submitted,
+            running: now - state.since,
+        };
+        self.note_ended(&mut state, now);
+        if self.scheduler.teller.is_heard() {
+            self.tell_ended(number, &done);
+        }
+        let went_well = done.failure().is_none();
+        state.done.push(done);
+        let late = if self.is_over() { self.take_done(&mut state) } else { Vec::new() };
+        drop(state);
+        if !late.is_empty() {
+            self.scheduler.ledger.answered(late.len());
+            self.inbox.deliver(late, Vec::new(), false);
+        }
+        self.scheduler.queues.attempt_ended(self.attempt(number), went_well);
+    }
+}
+
+impl Watched for Batch {
+    fn is_worth_a_look(&self, _: u32) -> bool {
+        !self.is_over()
+    }
+
+    fn look(self: Arc<Self>, _: u32) -> Option<Duration> {
+        let state = self.state();
+        if self.is_over() {
+            return None;
+        }
+        // Between two calls too: those to come are not to wait behind it any longer.
+        let left = state.begun.map_or(TICK, |begun| TICK.saturating_sub(begun.elapsed()));
+        if !left.is_zero() {
+            return Some(left);
+        }
+        self.dissolve(state);
+        None
+    }
+}

@@ -1,0 +1,271 @@
+//! Many short calls that go through a worker as one job: one hop for all of them, and one message back.
+//!
+//! A call of a batch is only a number until something about it matters to others. One that fails, waits, or computes
+//! for long becomes a [`Call`] of its own there and then, with all that calls have: time limits, retries, blame,
+//! withdrawal. So nothing of that is decided here, and a batch only ever holds calls that are over within moments.
+//! When one of them takes its time, or all of them do, the rest do not wait: they go back to the queue, each by itself.
+
+mod promotion;
+mod telling;
+mod desk;
+
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
+use std::time::Instant;
+
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::bell::Bell;
+use crate::call::{AttemptId, CallId, Company, WorkerId};
+use crate::failure::Failure;
+use crate::hold::Hold;
+use crate::outcome::Ending;
+use crate::reply::{Desk, Reply};
+use crate::sandbox::invoke::{Invocation, Job, Work};
+use crate::scheduler::calls::{Call, CallRules, Scheduler};
+use crate::scheduler::inbox::{Done, Inbox, Promoted};
+use crate::tally::calls::CountedAttempt;
+
+/// What the desk of a batch calls the job as a whole, beside the numbers of its calls.
+const WHOLE: u32 = u32::MAX;
+
+/// The present call, where none runs.
+const NOBODY: u32 = u32::MAX - 1;
+
+/// One call of a batch.
+pub(crate) struct Item {
+    pub(crate) work: Arc<dyn Invocation>,
+    /// How much memory its input takes, in bytes.
+    pub(crate) weight: usize,
+}
+
+/// What is asked for, many times over.
+pub(crate) struct BatchOrder {
+    pub(crate) task: Arc<str>,
+    pub(crate) module: usize,
+    pub(crate) items: Vec<Item>,
+    /// The place of the first among the inputs; the others follow.
+    pub(crate) first_index: usize,
+    pub(crate) rules: CallRules,
+    pub(crate) permit: Option<OwnedSemaphorePermit>,
+}
+
+/// Calls that travel together.
+pub(crate) struct Batch {
+    me: Weak<Batch>,
+    /// The id of the first call; those of the others follow.
+    first: CallId,
+    task: Arc<str>,
+    module: usize,
+    items: Vec<Item>,
+    first_index: usize,
+    rules: CallRules,
+    scheduler: Arc<Scheduler>,
+    inbox: Arc<Inbox>,
+    submitted: Instant,
+    /// No more calls begin. Set under the lock, and read by those who must not wait for it.
+    is_over: AtomicBool,
+    /// The number of the call that runs.
+    present: AtomicU32,
+    /// For how long it has kept others from running, in microseconds.
+    kept_others_us: AtomicU64,
+    /// Whether it may have changed something outside its sandbox.
+    had_effect: AtomicBool,
+    /// The call that ran when it turned out that it takes its time.
+    promoted: OnceLock<(u32, Arc<Call>)>,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// The number of the call that begins next.
+    next: u32,
+    /// The present call runs, and is only a number yet.
+    is_running: bool,
+    /// When the present call began, or the last one ended.
+    since: Instant,
+    /// Who has the job.
+    seated_with: Option<Arc<Bell>>,
+    /// When the job began to run.
+    begun: Option<Instant>,
+    /// Where it runs, once it does.
+    place: Option<RunningPlace>,
+    done: Vec<Done>,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+struct RunningPlace {
+    worker: WorkerId,
+    bell: Arc<Bell>,
+    hold: Arc<Hold>,
+    counted: CountedAttempt,
+}
+
+/// What is to be done once the state is free again.
+#[derive(Default)]
+struct Leftovers {
+    /// Calls that have not begun, to be queued one by one.
+    rest: Vec<Arc<Call>>,
+    promoted: Vec<Promoted>,
+    /// Why none of these can begin, if it is known that none can.
+    not_started: Option<Failure>,
+    /// Whether it is because calls took their time.
+    is_dissolved: bool,
+}
+
+impl Scheduler {
+    /// Queues calls as one job that the ledger has accepted under ids from `first` on.
+    pub(crate) fn submit_batch(
+        self: &Arc<Self>,
+        first: CallId,
+        order: BatchOrder,
+        inbox: &Arc<Inbox>,
+    ) -> Arc<Batch> {
+        let now = Instant::now();
+        let state = State {
+            next: 0,
+            is_running: false,
+            since: now,
+            seated_with: None,
+            begun: None,
+            place: None,
+            done: Vec::with_capacity(order.items.len()),
+            permit: order.permit,
+        };
+        let batch = Arc::new_cyclic(|me| Batch {
+            me: me.clone(),
+            first,
+            task: order.task,
+            module: order.module,
+            items: order.items,
+            first_index: order.first_index,
+            rules: order.rules,
+            scheduler: self.clone(),
+            inbox: inbox.clone(),
+            submitted: now,
+            is_over: AtomicBool::new(false),
+            present: AtomicU32::new(NOBODY),
+            kept_others_us: AtomicU64::new(0),
+            had_effect: AtomicBool::new(false),
+            promoted: OnceLock::new(),
+            state: Mutex::new(state),
+        });
+        // A pool that closes right now gives the job back; its reply then ends the batch.
+        let _ = self.queue.push(batch.job());
+        batch
+    }
+}
+
+impl Batch {
+    fn job(self: &Arc<Self>) -> Job {
+        Job {
+            attempt: self.attempt(0),
+            module: self.module,
+            company: Company::Shared,
+            affinity: None,
+            calls: self.items.len(),
+            work: Work::Many(self.clone()),
+            reply: Reply::to(self.clone(), WHOLE),
+        }
+    }
+
+    /// Returns true once no more of its calls begin.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Acquire)
+    }
+
+    /// Ends all calls that have not ended as cancelled.
+    pub(crate) fn withdraw(&self) {
+        let mut state = self.state();
+        if self.is_over() {
+            return;
+        }
+        let (seated_with, has_begun) = (state.seated_with.take(), state.place.is_some());
+        let running = self.promote_running(&mut state);
+        self.is_over.store(true, Ordering::Release);
+        let first_left = std::mem::replace(&mut state.next, self.len());
+        let done = self.take_done(&mut state);
+        let permit = state.permit.take();
+        drop(state);
+        drop(permit);
+        self.tell_cancelled(first_left);
+        let left = (self.len() - first_left) as usize;
+        self.scheduler.ledger.answered(done.len() + left);
+        if let Some(promoted) = running {
+            // This withdraws it.
+            drop(promoted);
+        } else if let Some(worker) = seated_with {
+            worker.withdraw(self.attempt(0));
+        }
+        if !has_begun {
+            self.scheduler.queue.note_withdrawn();
+        }
+    }
+
+    /// Makes the call that runs a call of its own, and has the rest queued one by one.
+    fn dissolve(&self, mut state: MutexGuard<'_, State>) {
+        let mut leftovers = Leftovers { is_dissolved: true, ..Leftovers::default() };
+        leftovers.promoted.extend(self.promote_running(&mut state));
+        self.close(state, leftovers);
+    }
+
+    /// Begins no more calls, and delivers what is known of all of them.
+    fn close(&self, mut state: MutexGuard<'_, State>, mut leftovers: Leftovers) {
+        self.is_over.store(true, Ordering::Release);
+        for number in state.next..self.len() {
+            let promoted = self.make_call(&mut state, number, None);
+            leftovers.rest.push(promoted.call().clone());
+            leftovers.promoted.push(promoted);
+        }
+        state.next = self.len();
+        let done = self.take_done(&mut state);
+        let mut permit = state.permit.take();
+        if state.is_running {
+            // Its sandbox is gone, and how it ended is about to be told.
+            state.permit = permit.as_mut().and_then(|permit| permit.split(1));
+        }
+        drop(state);
+        drop(permit);
+        self.scheduler.ledger.answered(done.len());
+        let is_dissolved = leftovers.is_dissolved;
+        self.inbox.deliver(done, leftovers.promoted, is_dissolved);
+        for call in leftovers.rest.into_iter().rev() {
+            match &leftovers.not_started {
+                None => call.queue_up_first(),
+                Some(failure) => call.ended(1, Ending::Failed(failure.clone())),
+            }
+        }
+    }
+
+    /// Notes that the call that ran is over, for all that the batch has to do with it.
+    fn note_ended(&self, state: &mut State, now: Instant) {
+        self.present.store(NOBODY, Ordering::Release);
+        state.is_running = false;
+        state.since = now;
+    }
+
+    /// Takes the calls that ended as mere numbers, and notes in the tally how they did. Where they ran is forgotten with
+    /// the last of them.
+    fn take_done(&self, state: &mut State) -> Vec<Done> {
+        let done = std::mem::take(&mut state.done);
+        if let Some(place) = &state.place {
+            let ends = done.iter().map(|done| (done.failure(), done.waiting, done.running));
+            place.counted.shard().count_all_answered(ends);
+        }
+        if !state.is_running {
+            state.place = None;
+        }
+        done
+    }
+
+    fn len(&self) -> u32 {
+        u32::try_from(self.items.len()).expect("a batch is small")
+    }
+
+    fn attempt(&self, number: u32) -> AttemptId {
+        AttemptId { call: CallId(self.first.get() + u64::from(number)), attempt: 1 }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no holder of this lock panics")
+    }
+}
