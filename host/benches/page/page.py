@@ -11,7 +11,7 @@ import targets
 from rows import Rows, digits, say
 
 FLOORS = ("bare engine", "tokio ping-pong", "bare store")
-OURS = ("typed handle, 2 workers", "typed handle", "snapshot", "sandbox", "command")
+OURS = ("typed handle, 2 workers", "typed handle", "snapshot", "exclusive pool", "command")
 
 KINDS = {
     "tiny-sync": "A function adds two integers: what a call costs.",

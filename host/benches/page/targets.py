@@ -34,7 +34,7 @@ TARGETS = [
     Target("busy-1ms", TWO, "speed", at_least=1.9, against=TYPED),
     Target("pool-start", "snapshot", "time", at_most=0.020),
     Target("pool-start", "snapshot", "speed", at_least=20, against="initializer"),
-    Target("idle", "sandbox", "bytes", at_most=150 << 10),
+    Target("idle", "exclusive pool", "bytes", at_most=150 << 10),
     Target("command-start", "command", "time", at_most=0.030),
     Target("map-lines", "command", "speed", at_least=300_000),
     Target("map-lines", "command", "bytes", at_most=120_000_000),
