@@ -99,7 +99,8 @@ impl Stats {
         self.sandboxes_opening + self.sandboxes_serving + self.sandboxes_retiring
     }
 
-    /// Returns how many unanswered calls are not running: queued, or with a sandbox that has yet to open.
+    /// Returns how many unanswered calls are not running: queued, with a sandbox that has yet to open, or behind others
+    /// that they travel with.
     pub fn calls_waiting(&self) -> usize {
         self.calls_unanswered.saturating_sub(self.calls_running)
     }

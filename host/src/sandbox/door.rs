@@ -32,7 +32,7 @@ pub(crate) struct Door {
     lifespan: Lifespan,
     /// The sandbox, as long as it or its worker has to do with this door.
     pub(crate) counted: CountedSandbox,
-    /// How many calls may be inside at once.
+    /// How many calls may be inside at once, a batch of them counted as one, as everywhere here.
     pub(crate) capacity: usize,
     waiting: RefCell<VecDeque<Job>>,
     /// How many calls inside or waiting somebody awaits; the lobby knows which.

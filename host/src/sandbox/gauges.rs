@@ -26,7 +26,8 @@ impl Gauges {
 pub(crate) struct Pulse {
     /// Set when guest code was still busy at a tick: the worker is not idle although its loop returned.
     pub(super) busy: AtomicBool,
-    /// Called at each tick that meets a busy guest, with the call it is busy for; returns true if the worker wants its loop back at once.
+    /// Called at each tick that meets a busy guest, with the call it is busy for; returns true if the worker wants its
+    /// loop back at once.
     pub(super) at_busy_tick: Box<dyn Fn(Option<CallId>) -> bool + Send + Sync>,
 }
 

@@ -26,7 +26,7 @@ pub(crate) struct Lobby {
 }
 
 impl Lobby {
-    /// Returns how many calls somebody awaits.
+    /// Returns how many calls somebody awaits, a batch of them counted as one.
     pub(crate) fn awaited(&self) -> usize {
         self.awaited.borrow().len()
     }

@@ -1,8 +1,8 @@
 //! The long-lived loop in which one sandbox runs its calls, and what becomes of them when it ends.
 //!
 //! The worker stands at the [`Door`]: it lets jobs in and says when no more will come. The loop is one
-//! `run_concurrent` for the life of the store, or one call after the other where the engine has no such thing. Dropping the loop is the only way to stop guest code for
-//! good, and is always allowed: unanswered calls answer for themselves.
+//! `run_concurrent` for the life of the store, or one call after the other where the engine has no such thing. Dropping
+//! the loop is the only way to stop guest code for good, and is always allowed: unanswered calls answer for themselves.
 
 use std::future::poll_fn;
 use std::task::{Context, Poll};
