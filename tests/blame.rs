@@ -195,3 +195,21 @@ async fn a_call_that_is_withdrawn_while_its_neighbour_traps_is_withdrawn() {
     assert_eq!(pool.stats().permits_free, 64);
     pool.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_time_that_the_host_needs_to_read_a_traps_backtrace_is_nobodys() {
+    let limit = std::time::Duration::from_millis(150);
+    let pool = builder(BASICS, 1, 8).await.isolation(wasmpool::Isolation::Exclusive).attempt_timeout(limit);
+    let pool = pool.build().await.expect("the guest opens");
+    let boom_if = pool.task::<(u32, u32, bool, u32), u32>("boom-if").expect("a task");
+    for _ in 0..5 {
+        let calls: Vec<_> = (0..6).map(|n| boom_if.submit((n, 1, n % 3 == 1, 1))).collect();
+        for (n, call) in (0..).zip(calls) {
+            match bounded("a call", call).await {
+                Ok(value) => assert!(value == n && n % 3 != 1),
+                failed => assert!(n % 3 == 1 && failure_of(failed).kind() == "trapped", "call {n}"),
+            }
+        }
+    }
+    bounded("close", pool.close()).await;
+}

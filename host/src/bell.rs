@@ -1,8 +1,9 @@
 //! How others get a worker's attention, whatever it is waiting for.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{LazyLock, Mutex};
 use std::task::Context;
+use std::time::{Duration, Instant};
 
 use futures::task::AtomicWaker;
 
@@ -21,7 +22,14 @@ pub(crate) struct Bell {
     busy_call: AtomicU64,
     /// How many ticks belong to stretches that were long.
     long_ticks: AtomicU64,
+    /// Since when the worker is busy with its sandboxes and no tick has met guest code, in microseconds; 0 if it is not.
+    host_since_us: AtomicU64,
+    /// For how long it has been so in all, short times left out.
+    host_us: AtomicU64,
 }
+
+/// The host works for so long at a time before it is worth mentioning: two ticks would have met guest code.
+const HOST_AT_WORK_US: u64 = 20_000;
 
 /// Guest code that computes for so many ticks in a row keeps others waiting.
 const LONG_STRETCH: u64 = 5;
@@ -58,8 +66,36 @@ impl Bell {
         self.stop.load(Ordering::Acquire)
     }
 
+    /// Notes that the worker turns to its sandboxes. What it does there is guest code, at each tick, or the host's own work:
+    /// to read a trap's backtrace takes as long as many a call may.
+    pub(crate) fn note_turned_to_sandboxes(&self) {
+        self.host_since_us.store(now_us(), Ordering::Relaxed);
+    }
+
+    /// Notes that the worker has turned away from its sandboxes.
+    pub(crate) fn note_turned_away(&self) {
+        self.count_host_time(0);
+    }
+
+    /// Returns for how long the host itself has worked in the sandboxes of this worker, short times left out.
+    pub(crate) fn host_time(&self) -> Duration {
+        let since = self.host_since_us.load(Ordering::Relaxed);
+        let present = if since == 0 { 0 } else { now_us().saturating_sub(since) };
+        let present = if present < HOST_AT_WORK_US { 0 } else { present };
+        Duration::from_micros(self.host_us.load(Ordering::Relaxed) + present)
+    }
+
+    fn count_host_time(&self, next_since_us: u64) {
+        let since = self.host_since_us.swap(next_since_us, Ordering::Relaxed);
+        let passed = if since == 0 { 0 } else { now_us().saturating_sub(since) };
+        if passed >= HOST_AT_WORK_US {
+            self.host_us.fetch_add(passed, Ordering::Relaxed);
+        }
+    }
+
     /// Notes that a tick met guest code computing, for this call if for any.
     pub(crate) fn note_busy_tick(&self, call: Option<CallId>) {
+        self.count_host_time(now_us());
         self.busy_call.store(call.map_or(0, CallId::get), Ordering::Relaxed);
         let ticks = self.stretch_ticks.fetch_add(1, Ordering::Relaxed) + 1;
         match ticks.cmp(&LONG_STRETCH) {
@@ -93,4 +129,10 @@ impl Bell {
         self.waker.register(cx.waker());
         std::mem::take(&mut *self.withdrawn.lock().expect("no holder of this lock panics"))
     }
+}
+
+/// Returns the time since some moment in the past, in microseconds, never 0.
+fn now_us() -> u64 {
+    static BEGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    u64::try_from(BEGIN.elapsed().as_micros()).unwrap_or(u64::MAX).max(1)
 }

@@ -16,6 +16,9 @@ use crate::sandbox::engine::TICK;
 use crate::spans::{AttemptSpan, CallSpan};
 use crate::tally::calls::CountedAttempt;
 
+/// No more of the host's own time is given to an attempt: a host function that blocks is not to keep its caller waiting.
+const HOST_TIME_AT_MOST: Duration = Duration::from_millis(500);
+
 /// How a call ended, with its output still wrapped up.
 pub(crate) struct Settlement {
     pub(crate) end: SettledEnd,
@@ -83,6 +86,7 @@ pub(crate) struct RunningAttempt {
     hold: Arc<Hold>,
     busy_ticks_before: u64,
     held_before: Duration,
+    host_time_before: Duration,
     /// How long it ran; known once it has ended.
     pub(crate) ran: Duration,
     pub(crate) counted: CountedAttempt,
@@ -149,7 +153,9 @@ impl Progress {
                 (None, Some(_)) => Stage::Pausing,
                 (None, None) => Stage::Queued,
             },
-            in_stage: self.time_in_stage(kept_others, waited),
+            in_stage: self
+                .time_in_stage(kept_others, waited)
+                .saturating_sub(running.map_or(Duration::ZERO, RunningAttempt::host_time)),
             pause: self.pause.unwrap_or_default(),
             used_by_others: running
                 .map_or(Duration::ZERO, |running| running.used_by_others(attempt, kept_others)),
@@ -218,6 +224,7 @@ impl RunningAttempt {
             hold: surroundings.hold.clone(),
             busy_ticks_before: surroundings.bell.long_busy_ticks(),
             held_before: surroundings.hold.total(),
+            host_time_before: surroundings.bell.host_time(),
             ran: Duration::ZERO,
             counted,
             span: None,
@@ -234,6 +241,12 @@ impl RunningAttempt {
         };
         let held = self.hold.total().saturating_sub(self.held_before);
         (computed + held).saturating_sub(kept_others + held_by_itself)
+    }
+
+    /// Returns how much of its time was the host's own, as when it reads the backtrace of a trap: nobody's time runs then,
+    /// within reason.
+    fn host_time(&self) -> Duration {
+        self.worker.host_time().saturating_sub(self.host_time_before).min(HOST_TIME_AT_MOST)
     }
 
     /// Returns true if others keep it from running at this moment.

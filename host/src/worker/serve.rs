@@ -146,7 +146,10 @@ impl Worker {
         self.pulse.take_busy();
         self.round.set(self.round.get() + 1);
         // This runs guest code, until all of it waits for something or the epoch asks for a pause.
-        if let Poll::Ready(Some(ended)) = self.sandboxes.poll_next_unpin(cx) {
+        self.bell.note_turned_to_sandboxes();
+        let polled = self.sandboxes.poll_next_unpin(cx);
+        self.bell.note_turned_away();
+        if let Poll::Ready(Some(ended)) = polled {
             return Poll::Ready(Step::Ended(ended));
         }
         let is_busy = self.pulse.take_busy();
