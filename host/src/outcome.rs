@@ -131,6 +131,52 @@ pub(crate) enum Ending {
     Interrupted(Interruption),
 }
 
+/// What a task returned, as its own types say it: not wrapped up yet, because many of one kind fit in one wrapping. It is
+/// taken once.
+pub(crate) trait Answer {
+    /// Returns which of the forms it has.
+    fn form(&self) -> Form;
+
+    /// Wraps it up by itself.
+    fn wrap(&mut self) -> Ending;
+
+    /// Puts it behind others of its kind, in the `Vec<Outcome<Out, E>>` of those who have the call's types.
+    fn put_into(&mut self, outcomes: &mut dyn Any);
+}
+
+/// What a task returned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    Completed,
+    Returned,
+    /// Nothing that can be given out.
+    Failed,
+}
+
+impl<Out: Send + 'static, E: Send + 'static> Answer for Option<Outcome<Out, E>> {
+    fn form(&self) -> Form {
+        match self {
+            Some(Outcome::Completed(_)) => Form::Completed,
+            Some(Outcome::Returned(_)) => Form::Returned,
+            Some(Outcome::Failed(_)) | None => Form::Failed,
+        }
+    }
+
+    fn wrap(&mut self) -> Ending {
+        match self.take().expect("an answer is taken once") {
+            Outcome::Completed(output) => Ending::Completed(Box::new(output)),
+            Outcome::Returned(error) => Ending::Returned(Box::new(error)),
+            Outcome::Failed(failure) => Ending::Failed(failure),
+        }
+    }
+
+    fn put_into(&mut self, outcomes: &mut dyn Any) {
+        let outcomes: &mut Vec<Outcome<Out, E>> =
+            outcomes.downcast_mut().expect("whoever asked for calls has their types");
+        outcomes.extend(self.take());
+    }
+}
+
 /// What took an attempt's sandbox away.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Interruption {

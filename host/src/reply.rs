@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::bell::Bell;
 use crate::call::WorkerId;
 use crate::hold::Hold;
-use crate::outcome::{Ending, Interruption};
+use crate::outcome::{Answer, Ending, Interruption};
 
 /// Where a call stands with the desk, as far as one of its attempts is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +38,10 @@ pub(crate) trait Desk: Send + Sync {
     fn waits(&self) {}
     /// Hears how the attempt ended.
     fn ended(self: Arc<Self>, attempt: u32, ending: Ending);
+    /// As [`ended`](Self::ended), for an attempt that went through. Batches have one wrapping for many answers.
+    fn answered(self: Arc<Self>, attempt: u32, answer: &mut dyn Answer) {
+        self.ended(attempt, answer.wrap());
+    }
 }
 
 /// Where an attempt runs.
@@ -64,6 +68,13 @@ impl Reply {
     pub(crate) fn answer(mut self, ending: Ending) {
         if let Some(desk) = self.desk.take() {
             desk.ended(self.attempt, ending);
+        }
+    }
+
+    /// As [`answer`](Self::answer), for an attempt that went through.
+    pub(crate) fn give(mut self, answer: &mut dyn Answer) {
+        if let Some(desk) = self.desk.take() {
+            desk.answered(self.attempt, answer);
         }
     }
 

@@ -10,9 +10,9 @@ use crate::failure::Failure;
 use crate::pool::Pool;
 use crate::pool::handle::CallHandle;
 use crate::sandbox::invoke::Invocation;
-use crate::scheduler::batch::{Batch, BatchOrder, Item};
+use crate::scheduler::batch::{Batch, BatchOrder};
 use crate::scheduler::calls::{CallRules, Order, Scheduler};
-use crate::scheduler::inbox::Inbox;
+use crate::scheduler::inbox::{Inbox, Outcomes};
 use crate::spans::CallSpan;
 
 /// Who has less time than this for an attempt is not made to wait for others of a batch.
@@ -71,21 +71,24 @@ impl Counter {
         CallHandle::accepted(self.pool.clone(), call, settlement)
     }
 
-    /// Queues calls as one job, or gives them back when the pool is closed.
+    /// Queues calls as one job, or gives their weights back when the pool is closed: how much memory the input of each
+    /// takes. How they end is put into `outcomes`.
     pub(super) fn submit_batch(
         &self,
-        items: Vec<Item>,
+        calls: Arc<dyn Invocation>,
+        weights: Vec<usize>,
         first_index: usize,
+        outcomes: Outcomes,
         inbox: &Arc<Inbox>,
-    ) -> Result<Arc<Batch>, Vec<Item>> {
+    ) -> Result<Arc<Batch>, Vec<usize>> {
         let scheduler = self.scheduler();
-        let Some(first) = scheduler.ledger.accept(items.len()) else { return Err(items) };
+        let Some(first) = scheduler.ledger.accept(weights.len()) else { return Err(weights) };
         // As single calls do, they take the permits that there are. Others may take some meanwhile.
-        let wanted = items.len().min(scheduler.permits.available_permits());
+        let wanted = weights.len().min(scheduler.permits.available_permits());
         let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
         let permit = scheduler.permits.clone().try_acquire_many_owned(wanted).ok();
         let (task, module, rules) = (self.name.clone(), self.module, self.rules.clone());
-        let order = BatchOrder { task, module, items, first_index, rules, permit };
+        let order = BatchOrder { task, module, calls, weights, outcomes, first_index, rules, permit };
         Ok(scheduler.submit_batch(first, order, inbox))
     }
 

@@ -175,7 +175,7 @@ fn unwrap<Out: 'static, E: 'static>(id: CallId, settlement: Settlement) -> CallR
 }
 
 /// Takes an end out of its wrapping.
-pub(super) fn unwrap_end<Out: 'static, E: 'static>(end: SettledEnd) -> Outcome<Out, E> {
+fn unwrap_end<Out: 'static, E: 'static>(end: SettledEnd) -> Outcome<Out, E> {
     match end {
         SettledEnd::Completed(parcel) => Outcome::Completed(unpack(parcel)),
         SettledEnd::Returned(parcel) => Outcome::Returned(unpack(parcel)),

@@ -85,6 +85,11 @@ impl Pace {
         usize::try_from(calls).expect("it is small")
     }
 
+    /// Returns true if it costs more to look at the clock than to come by an input.
+    pub(super) fn inputs_come_fast(&self) -> bool {
+        self.input < TOLERATED
+    }
+
     /// Returns true if the inputs at hand should go now, which took so long to come by.
     pub(super) fn is_time(&self, collecting: Duration) -> bool {
         collecting > BATCH_TIME

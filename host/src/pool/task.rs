@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{Stream, StreamExt};
+use futures::Stream;
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, TryAcquireError};
 
@@ -15,7 +15,8 @@ use crate::module::{RetryAttribute, TaskInfo, TimeoutAttribute};
 use crate::outcome::Parcel;
 use crate::pool::counter::Counter;
 use crate::pool::handle::CallHandle;
-use crate::pool::reports::{Prepared, Reports};
+use crate::pool::reports::Reports;
+use crate::pool::reports::source::Inputs;
 use crate::pool::{Pool, Target};
 use crate::retry::RetryPolicy;
 use crate::sandbox::args::{TaskArgs, TaskValue};
@@ -31,11 +32,12 @@ pub struct Task<In, Out, E = crate::TaskError> {
 }
 
 struct Inner<In, Out> {
-    prepare: Prepare<In>,
+    prepare: Arc<dyn Prepare<In>>,
     weights: Weights<In, Out>,
 }
 
 /// How much memory inputs and outputs take, in bytes, as far as it matters.
+#[derive(Clone, Copy)]
 pub(crate) struct Weights<In, Out> {
     pub(crate) input: fn(&In) -> usize,
     pub(crate) output: fn(&Out) -> usize,
@@ -171,18 +173,15 @@ where
 
     /// As [`starmap`](Self::starmap), for inputs that have to be waited for.
     pub fn starmap_stream(&self, inputs: impl Stream<Item = In> + Send + 'static) -> Reports<Out, E> {
-        let inner = self.inner.clone();
-        let prepare = move |args: In| {
-            let weight = (inner.weights.input)(&args);
-            Prepared { work: (inner.prepare)(args), weight }
-        };
-        Reports::new(inputs.map(prepare).boxed(), self.counter.clone(), self.inner.weights.output)
+        let Weights { input, output } = self.inner.weights;
+        let inputs = Inputs::new(inputs, self.inner.prepare.clone(), input);
+        Reports::new(Box::new(inputs), self.counter.clone(), output)
     }
 
     /// Submits a call, or gives the arguments back when the pool is closed.
     fn begin(&self, args: In, permit: Option<OwnedSemaphorePermit>) -> Result<CallHandle<Out, E>, In> {
         let Some(accepted) = self.counter.accept() else { return Err(args) };
-        Ok(self.counter.submit(accepted, (self.inner.prepare)(args), permit))
+        Ok(self.counter.submit(accepted, self.inner.prepare.one(args), permit))
     }
 }
 
@@ -253,7 +252,7 @@ pub(super) fn raw(pool: Pool, target: &Target) -> Result<Task<RawInput, Value, V
 fn assemble<In, Out, E>(
     pool: Pool,
     target: &Target,
-    prepare: Prepare<In>,
+    prepare: Arc<dyn Prepare<In>>,
     weights: Weights<In, Out>,
 ) -> Task<In, Out, E> {
     let name = target.info.name().into();

@@ -13,12 +13,14 @@ use wasmtime::component::Type;
 
 use crate::module::TaskInfo;
 use crate::outcome::TaskError;
-use crate::sandbox::invoke::{Dynamic, Invocation, Typed};
+use crate::sandbox::dynamic::Dynamic;
+use crate::sandbox::invoke::Invocation;
 use crate::sandbox::shapes::{Bytes, List, Params, Results, Text};
+use crate::sandbox::typed::Typed;
 use crate::values::Arg;
 
-/// Makes a call of a task's number and its arguments.
-pub(crate) type Make = Box<dyn Fn(usize, Vec<Arg>) -> Arc<dyn Invocation> + Send + Sync>;
+/// Makes calls of a task's number and the arguments of each.
+pub(crate) type Make = Box<dyn Fn(usize, Vec<Vec<Arg>>) -> Arc<dyn Invocation> + Send + Sync>;
 
 /// Returns how calls of a task by JSON are made.
 pub(crate) fn course(task: &TaskInfo) -> Make {
@@ -37,7 +39,7 @@ pub(crate) fn is_on_the_menu(task: &TaskInfo) -> bool {
 /// Returns how calls are made with the static types of an entry, if they are those of a task.
 type Entry = fn(&[Type], Option<&Type>) -> Option<StaticMake>;
 
-type StaticMake = fn(usize, Vec<Arg>) -> Arc<dyn Invocation>;
+type StaticMake = fn(usize, Vec<Vec<Arg>>) -> Arc<dyn Invocation>;
 
 /// Writes the menu: each tuple of parameters before an arrow, with each tuple of results after it.
 macro_rules! menu {
@@ -81,9 +83,9 @@ fn entry<P: Params, R: Results>(params: &[Type], result: Option<&Type>) -> Optio
     (P::are(params) && R::are(result)).then_some(make::<P, R>)
 }
 
-fn make<P: Params, R: Results>(task: usize, args: Vec<Arg>) -> Arc<dyn Invocation> {
-    let params = P::of(args).expect("arguments have been fitted to these types");
-    Arc::new(Typed { task, params, conclude: R::conclude })
+fn make<P: Params, R: Results>(task: usize, args: Vec<Vec<Arg>>) -> Arc<dyn Invocation> {
+    let params = |args| P::of(args).expect("arguments have been fitted to these types");
+    Arc::new(Typed { task, params: args.into_iter().map(params).collect(), conclude: R::conclude })
 }
 
 #[cfg(test)]

@@ -35,6 +35,8 @@ pub(crate) mod missing;
 pub(crate) mod args;
 pub(crate) mod invoke;
 pub(crate) mod run;
+mod typed;
+mod dynamic;
 mod shapes;
 mod bulk;
 pub(crate) mod blame;

@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
@@ -24,6 +25,8 @@ const TAIL_BYTES: usize = 8 << 10;
 #[derive(Clone)]
 pub(crate) struct OutputDesk {
     shared: Arc<Mutex<Shared>>,
+    /// Whether anything was written. Read first, because most guests write nothing.
+    is_used: Arc<AtomicBool>,
 }
 
 struct Shared {
@@ -46,7 +49,7 @@ struct Account {
 impl OutputDesk {
     pub(crate) fn new(teller: Teller, cap_bytes: usize) -> Self {
         let shared = Shared { teller, cap_bytes, writer: None, accounts: HashMap::new() };
-        OutputDesk { shared: Arc::new(Mutex::new(shared)) }
+        OutputDesk { shared: Arc::new(Mutex::new(shared)), is_used: Arc::default() }
     }
 
     /// Returns a stream for the guest's side.
@@ -61,6 +64,9 @@ impl OutputDesk {
 
     /// Passes on what an ended attempt left of unfinished lines and forgets it; returns the end of its stderr.
     pub(crate) fn finish(&self, attempt: Option<AttemptId>) -> String {
+        if !self.is_used.load(Ordering::Acquire) {
+            return String::new();
+        }
         self.with(|shared| shared.finish(attempt))
     }
 
@@ -75,11 +81,13 @@ impl OutputDesk {
     }
 
     fn write(&self, stream: GuestStream, bytes: &[u8]) {
+        self.is_used.store(true, Ordering::Release);
         self.with(|shared| shared.write(shared.writer, stream, bytes));
     }
 
     /// Takes what comes by a way that does not tell whose it is.
     fn write_unattributed(&self, stream: GuestStream, bytes: &[u8]) {
+        self.is_used.store(true, Ordering::Release);
         self.with(|shared| shared.write(None, stream, bytes));
     }
 
@@ -106,10 +114,6 @@ impl Shared {
     }
 
     fn finish(&mut self, attempt: Option<AttemptId>) -> String {
-        // Most guests write nothing.
-        if self.accounts.is_empty() {
-            return String::new();
-        }
         // What belongs to no call has no end of its own: its allowance begins anew with each call that ends.
         if attempt.is_some() && self.accounts.get(&None).is_some_and(|account| account.told_bytes > 0) {
             self.finish(None);

@@ -2,6 +2,7 @@
 //! read from somewhere. What does not fit is found here, before anything is queued.
 
 use std::any::TypeId;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -10,15 +11,37 @@ use wasmtime::component::{ComponentExportIndex, ComponentNamedList, Lift, Val};
 use crate::error::PoolError;
 use crate::failure::{Failure, Oversized, TooLarge};
 use crate::module::TaskInfo;
-use crate::outcome::Ending;
+use crate::outcome::Outcome;
 use crate::sandbox::args::{TaskArgs, TaskValue};
 use crate::sandbox::blueprint::Blueprint;
 use crate::sandbox::bulk::{course, is_on_the_menu};
-use crate::sandbox::invoke::{Invocation, Typed};
+use crate::sandbox::invoke::Invocation;
+use crate::sandbox::typed::{Conclude, Typed};
 use crate::values::{Arg, BadValue, args_from_json};
 
-/// Turns what a caller hands in into a call.
-pub(crate) type Prepare<In> = Box<dyn Fn(In) -> Result<Arc<dyn Invocation>, Failure> + Send + Sync>;
+/// Turns what a caller hands in into calls.
+pub(crate) trait Prepare<In>: Send + Sync {
+    /// Makes a call of one input.
+    ///
+    /// # Errors
+    /// That it does not fit.
+    fn one(&self, input: In) -> Result<Arc<dyn Invocation>, Failure>;
+
+    /// Returns where inputs are put whose calls are made together.
+    fn many(self: Arc<Self>) -> Box<dyn Gather<In>>;
+}
+
+/// Inputs whose calls are made together.
+pub(crate) trait Gather<In>: Send {
+    /// Puts in one more.
+    ///
+    /// # Errors
+    /// That it does not fit, and is not in.
+    fn put(&mut self, input: In) -> Result<(), Failure>;
+
+    /// Makes the calls of all that are in, whose numbers are in their order.
+    fn take(&mut self) -> Arc<dyn Invocation>;
+}
 
 /// The input of one call as it was read, not yet looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +83,7 @@ impl Blueprint {
     ///
     /// # Errors
     /// [`PoolError::WrongTypes`].
-    pub(crate) fn by_types<In, Out, E>(&self, task: &TaskInfo) -> Result<Prepare<In>, PoolError>
+    pub(crate) fn by_types<In, Out, E>(&self, task: &TaskInfo) -> Result<Arc<dyn Prepare<In>>, PoolError>
     where
         In: TaskArgs,
         Out: TaskValue,
@@ -70,23 +93,23 @@ impl Blueprint {
         let wrong = |problem| PoolError::WrongTypes { signature: task.signature(), problem };
         let mut probe = self.probe().map_err(wrong)?;
         if probe.check_types::<In::Wire, (Result<Out, E>,)>(&export).is_ok() {
-            return Ok(typed::<In, (Result<Out, E>,)>(number, |(result,), _| match result {
-                Ok(output) => Ending::Completed(Box::new(output)),
-                Err(error) => Ending::Returned(Box::new(error)),
+            return Ok(typed::<In, (Result<Out, E>,), Out, E>(number, |(result,), _| match result {
+                Ok(output) => Outcome::Completed(output),
+                Err(error) => Outcome::Returned(error),
             }));
         }
         if TypeId::of::<Out>() == TypeId::of::<()>() && probe.check_types::<In::Wire, ()>(&export).is_ok() {
-            return Ok(typed::<In, ()>(number, |(), _| Ending::Completed(Box::new(()))));
+            return Ok(typed::<In, (), (), E>(number, |(), _| Outcome::Completed(())));
         }
         probe.check_types::<In::Wire, (Out,)>(&export).map_err(wrong)?;
-        Ok(typed::<In, (Out,)>(number, |(output,), _| Ending::Completed(Box::new(output))))
+        Ok(typed::<In, (Out,), Out, E>(number, |(output,), _| Outcome::Completed(output)))
     }
 
     /// Prepares calls by one JSON value.
     ///
     /// # Errors
     /// [`PoolError::NotForJson`].
-    pub(crate) fn by_json(&self, task: &TaskInfo) -> Result<Prepare<Value>, PoolError> {
+    pub(crate) fn by_json(&self, task: &TaskInfo) -> Result<Arc<dyn Prepare<Value>>, PoolError> {
         let (name, params) = (task.name().to_owned(), task.param_types());
         self.fitted(task, move |input: Value| {
             args_from_json(&name, &params, &input).map_err(|problem| problem.to_string())
@@ -97,7 +120,7 @@ impl Blueprint {
     ///
     /// # Errors
     /// [`PoolError::NotForJson`].
-    pub(crate) fn by_args(&self, task: &TaskInfo) -> Result<Prepare<Vec<Value>>, PoolError> {
+    pub(crate) fn by_args(&self, task: &TaskInfo) -> Result<Arc<dyn Prepare<Vec<Value>>>, PoolError> {
         let task_info = task.clone();
         self.fitted(task, move |args: Vec<Value>| positional(&task_info, &args))
     }
@@ -106,7 +129,7 @@ impl Blueprint {
     ///
     /// # Errors
     /// [`PoolError::NotForJson`].
-    pub(crate) fn by_raw_input(&self, task: &TaskInfo) -> Result<Prepare<RawInput>, PoolError> {
+    pub(crate) fn by_raw_input(&self, task: &TaskInfo) -> Result<Arc<dyn Prepare<RawInput>>, PoolError> {
         let (task_info, params) = (task.clone(), task.param_types());
         self.fitted(task, move |input: RawInput| match input {
             RawInput::Json(line) => {
@@ -120,26 +143,27 @@ impl Blueprint {
         })
     }
 
-    fn fitted<In: 'static>(
+    fn fitted<In: Send + 'static>(
         &self,
         task: &TaskInfo,
         fit: impl Fn(In) -> Result<Vec<Arg>, String> + Send + Sync + 'static,
-    ) -> Result<Prepare<In>, PoolError> {
+    ) -> Result<Arc<dyn Prepare<In>>, PoolError> {
         if let Err(reason) = task.takes_json() {
             return Err(PoolError::NotForJson { task: task.name().to_owned(), reason: reason.to_owned() });
         }
         let (number, _) = self.called(task)?;
         let limit_bytes = self.limits.arguments_bytes;
         let make = course(task);
-        Ok(Box::new(move |input| {
+        let fit = move |input| {
             let args = fit(input).map_err(Failure::BadInput)?;
             let bytes = args.iter().map(Arg::size).sum();
             if bytes > limit_bytes {
                 let what = Oversized::Arguments;
                 return Err(Failure::TooLarge(TooLarge { what, bytes: Some(bytes), limit_bytes }));
             }
-            Ok(make(number, args))
-        }))
+            Ok(args)
+        };
+        Ok(Arc::new(Steps { fit, make: move |args| make(number, args), _input: PhantomData }))
     }
 
     /// Returns a task's number, and where it is in this module.
@@ -178,10 +202,61 @@ fn only(task: &TaskInfo, arg: Result<Arg, BadValue>) -> Result<Vec<Arg>, String>
     Ok(vec![arg.map_err(|problem| problem.to_string())?])
 }
 
-fn typed<In, R>(task: usize, conclude: fn(R, usize) -> Ending) -> Prepare<In>
+fn typed<In, R, Out, E>(task: usize, conclude: Conclude<R, Out, E>) -> Arc<dyn Prepare<In>>
 where
     In: TaskArgs,
     R: ComponentNamedList + Lift + 'static,
+    Out: Send + 'static,
+    E: Send + 'static,
 {
-    Box::new(move |args: In| Ok(Arc::new(Typed { task, params: args.wire(), conclude })))
+    let make = move |params| -> Arc<dyn Invocation> { Arc::new(Typed { task, params, conclude }) };
+    Arc::new(Steps { fit: |args: In| Ok(args.wire()), make, _input: PhantomData })
+}
+
+/// How an input becomes the arguments of a call, and how calls are made of their arguments.
+struct Steps<In, F, M> {
+    fit: F,
+    make: M,
+    _input: PhantomData<fn(In)>,
+}
+
+impl<In, Args, F, M> Prepare<In> for Steps<In, F, M>
+where
+    In: 'static,
+    Args: Send + 'static,
+    F: Fn(In) -> Result<Args, Failure> + Send + Sync + 'static,
+    M: Fn(Vec<Args>) -> Arc<dyn Invocation> + Send + Sync + 'static,
+{
+    fn one(&self, input: In) -> Result<Arc<dyn Invocation>, Failure> {
+        Ok((self.make)(vec![(self.fit)(input)?]))
+    }
+
+    fn many(self: Arc<Self>) -> Box<dyn Gather<In>> {
+        Box::new(Gathered { steps: self, args: Vec::new() })
+    }
+}
+
+struct Gathered<In, Args, F, M> {
+    steps: Arc<Steps<In, F, M>>,
+    /// Of each call.
+    args: Vec<Args>,
+}
+
+impl<In, Args, F, M> Gather<In> for Gathered<In, Args, F, M>
+where
+    In: 'static,
+    Args: Send + 'static,
+    F: Fn(In) -> Result<Args, Failure> + Send + Sync + 'static,
+    M: Fn(Vec<Args>) -> Arc<dyn Invocation> + Send + Sync + 'static,
+{
+    fn put(&mut self, input: In) -> Result<(), Failure> {
+        self.args.push((self.steps.fit)(input)?);
+        Ok(())
+    }
+
+    fn take(&mut self) -> Arc<dyn Invocation> {
+        // As many may come the next time.
+        let next = Vec::with_capacity(self.args.len());
+        (self.steps.make)(std::mem::replace(&mut self.args, next))
+    }
 }

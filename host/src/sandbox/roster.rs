@@ -26,14 +26,16 @@ pub(crate) enum Root {
 /// of those before anybody knows the culprit, and the replies must outlive that.
 #[derive(Default)]
 pub(crate) struct Roster {
-    pub(super) residents: HashMap<Root, Resident, BuildHasherDefault<RootHasher>>,
+    /// The only call, where there is but one at a time.
+    only: Option<Resident>,
+    beside_each_other: HashMap<GuestTaskId, Resident, BuildHasherDefault<TaskHasher>>,
 }
 
-/// Spreads names of calls, which are small numbers that only the engine chooses.
+/// Spreads the engine's ids of tasks, which are small numbers that only it chooses.
 #[derive(Default)]
-pub(super) struct RootHasher(u64);
+struct TaskHasher(u64);
 
-impl Hasher for RootHasher {
+impl Hasher for TaskHasher {
     fn write(&mut self, bytes: &[u8]) {
         bytes.iter().for_each(|byte| self.write_u64((*byte).into()));
     }
@@ -90,40 +92,79 @@ impl Resident {
 }
 
 impl Roster {
+    pub(super) fn insert(&mut self, root: Root, resident: Resident) {
+        match root {
+            Root::Only => self.only = Some(resident),
+            Root::Task(task) => drop(self.beside_each_other.insert(task, resident)),
+        }
+    }
+
+    pub(super) fn remove(&mut self, root: Root) -> Option<Resident> {
+        match root {
+            Root::Only => self.only.take(),
+            Root::Task(task) => self.beside_each_other.remove(&task),
+        }
+    }
+
+    /// Returns the call that a name stands for; `None` if that has been answered, and only left work over.
+    pub(super) fn get(&self, root: Root) -> Option<&Resident> {
+        match root {
+            Root::Only => self.only.as_ref(),
+            Root::Task(task) => self.beside_each_other.get(&task),
+        }
+    }
+
+    pub(super) fn get_mut(&mut self, root: Root) -> Option<&mut Resident> {
+        match root {
+            Root::Only => self.only.as_mut(),
+            Root::Task(task) => self.beside_each_other.get_mut(&task),
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = (Root, &Resident)> {
+        let beside_each_other =
+            self.beside_each_other.iter().map(|(task, resident)| (Root::Task(*task), resident));
+        self.only.iter().map(|resident| (Root::Only, resident)).chain(beside_each_other)
+    }
+
     /// Returns whose call a task belongs to; `None` for work left over from an answered call.
     pub(crate) fn attempt_of(&self, task: Root) -> Option<AttemptId> {
-        self.residents.get(&task).map(|resident| resident.attempt)
+        self.get(task).map(|resident| resident.attempt)
     }
 
     /// Returns in whose name a task takes from queues and puts into them.
     pub(crate) fn owner_of(&self, task: Root) -> Option<Owner> {
-        let resident = self.residents.get(&task)?;
+        let resident = self.get(task)?;
         Some(Owner { attempt: resident.attempt, witness: resident.reply.witness() })
     }
 
     /// Returns the calls that `root` may stand for: its own, or all where it is unknown.
     pub(super) fn meant_by(&self, root: Option<Root>) -> impl Iterator<Item = &Resident> {
         let is_meant = move |task: &Root| root.is_none_or(|root| *task == root);
-        self.residents.iter().filter(move |(task, _)| is_meant(task)).map(|(_, resident)| resident)
+        self.all().filter(move |(task, _)| is_meant(task)).map(|(_, resident)| resident)
     }
 
     /// As [`meant_by`](Self::meant_by), to be changed.
     pub(super) fn meant_by_mut(&mut self, root: Option<Root>) -> impl Iterator<Item = &mut Resident> {
-        let is_meant = move |task: &Root| root.is_none_or(|root| *task == root);
-        self.residents.iter_mut().filter(move |(task, _)| is_meant(task)).map(|(_, resident)| resident)
+        let is_meant = move |task: Root| root.is_none_or(|root| task == root);
+        let only = self.only.iter_mut().filter(move |_| is_meant(Root::Only));
+        let beside_each_other =
+            self.beside_each_other.iter_mut().filter(move |(task, _)| is_meant(Root::Task(**task)));
+        only.chain(beside_each_other.map(|(_, resident)| resident))
     }
 
     /// Returns the task of an attempt that runs.
     pub(super) fn task_of(&self, attempt: AttemptId) -> Option<Root> {
-        let mut residents = self.residents.iter();
-        residents.find(|(_, resident)| resident.attempt == attempt).map(|(task, _)| *task)
+        self.all().find(|(_, resident)| resident.attempt == attempt).map(|(task, _)| task)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.residents.is_empty()
+        self.only.is_none() && self.beside_each_other.is_empty()
     }
 
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = (Root, Resident)> {
-        self.residents.drain()
+        let beside_each_other =
+            self.beside_each_other.drain().map(|(task, resident)| (Root::Task(task), resident));
+        self.only.take().map(|resident| (Root::Only, resident)).into_iter().chain(beside_each_other)
     }
 }

@@ -18,9 +18,9 @@ use crate::sandbox::asking::asking_task;
 use crate::sandbox::blame::failure;
 use crate::sandbox::blueprint::Sandbox;
 use crate::sandbox::door::Door;
-use crate::sandbox::invoke::{Inside, Job};
+use crate::sandbox::invoke::{Broken, Inside, Job, Turns, Work};
 use crate::sandbox::roster::Root;
-use crate::sandbox::run::{Broken, for_want_of, run, run_alone};
+use crate::sandbox::run::for_want_of;
 use crate::sandbox::state::{SandboxState, Stopped};
 
 impl Sandbox {
@@ -120,8 +120,9 @@ async fn serve_calls(
                 if !begins(&job, door) {
                     continue;
                 }
-                let Job { attempt, work, reply, .. } = job;
-                running.push(async move { (attempt, run(work, attempt, reply, accessor, inside).await) });
+                let Job { attempt, work: Work { calls, many }, reply, .. } = job;
+                let turns = Turns::of(many, attempt, reply);
+                running.push(async move { (attempt, calls.run(turns, accessor, inside).await) });
                 continue;
             }
             door.note_came_by(cx);
@@ -146,8 +147,8 @@ async fn serve_one_by_one(
     };
     while let Some(job) = poll_fn(next).await {
         if begins(&job, door) {
-            let Job { attempt, work, reply, .. } = job;
-            run_alone(work, attempt, reply, store, inside).await?;
+            let Job { attempt, work: Work { calls, many }, reply, .. } = job;
+            calls.run_alone(Turns::of(many, attempt, reply), store, inside).await?;
             door.leave(attempt);
         }
     }

@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use wasmtime::component::{ComponentNamedList, ComponentType, Lift, Lower, Type, Val};
 
 use crate::failure::Failure;
-use crate::outcome::{Ending, TaskError};
+use crate::outcome::{Outcome, TaskError};
 use crate::sandbox::args::WireArgs;
 use crate::sandbox::copying::check_answer;
 use crate::values::{Arg, JSON_CELL_BYTES, Number};
@@ -96,7 +96,7 @@ pub(crate) trait Results: ComponentNamedList + Lift + 'static {
     fn are(result: Option<&Type>) -> bool;
 
     /// Makes JSON of it, if it is not too large; a `result` is taken apart.
-    fn conclude(self, limit_bytes: usize) -> Ending;
+    fn conclude(self, limit_bytes: usize) -> Outcome<Json, Json>;
 }
 
 impl Results for () {
@@ -104,8 +104,8 @@ impl Results for () {
         result.is_none()
     }
 
-    fn conclude(self, _: usize) -> Ending {
-        Ending::Completed(Box::new(Json::Null))
+    fn conclude(self, _: usize) -> Outcome<Json, Json> {
+        Outcome::Completed(Json::Null)
     }
 }
 
@@ -114,10 +114,10 @@ impl<T: Output> Results for (T,) {
         result.is_some() && T::is(result)
     }
 
-    fn conclude(self, limit_bytes: usize) -> Ending {
+    fn conclude(self, limit_bytes: usize) -> Outcome<Json, Json> {
         match self.0.into_json(limit_bytes) {
-            Ok(output) => Ending::Completed(Box::new(output)),
-            Err(too_large) => Ending::Failed(too_large),
+            Ok(output) => Outcome::Completed(output),
+            Err(too_large) => Outcome::Failed(too_large),
         }
     }
 }
@@ -128,14 +128,14 @@ impl<T: Output, E: Output> Results for (Result<T, E>,) {
         T::is(either.ok().as_ref()) && E::is(either.err().as_ref())
     }
 
-    fn conclude(self, limit_bytes: usize) -> Ending {
+    fn conclude(self, limit_bytes: usize) -> Outcome<Json, Json> {
         let json = match self.0 {
             Ok(output) => return (output,).conclude(limit_bytes),
             Err(error) => error.into_json(limit_bytes),
         };
         match json {
-            Ok(error) => Ending::Returned(Box::new(error)),
-            Err(too_large) => Ending::Failed(too_large),
+            Ok(error) => Outcome::Returned(error),
+            Err(too_large) => Outcome::Failed(too_large),
         }
     }
 }

@@ -129,14 +129,14 @@ impl SandboxState {
     /// Returns how much the host may copy out of the guest at once from now on.
     pub(crate) fn enter(&mut self, task: Root, resident: Resident) -> usize {
         self.calls_one_by_one += usize::from(resident.is_one_by_one);
-        self.roster.residents.insert(task, resident);
+        self.roster.insert(task, resident);
         self.copy_bytes()
     }
 
     /// Takes a call off the roster that has ended; returns how much the host may copy from now on.
     pub(crate) fn leave(&mut self, task: Root) -> (Option<Resident>, usize) {
         self.settle_http_notes();
-        let resident = self.roster.residents.remove(&task);
+        let resident = self.roster.remove(task);
         self.calls_one_by_one -=
             usize::from(resident.as_ref().is_some_and(|resident| resident.is_one_by_one));
         (resident, self.copy_bytes())
@@ -174,13 +174,12 @@ impl SandboxState {
     /// Returns true if guest code whose root is `root` runs for a call that nobody awaits any more: what it would change
     /// outside, nobody expects.
     pub(crate) fn is_given_up(&self, root: Option<Root>) -> bool {
-        root.and_then(|task| self.roster.residents.get(&task))
-            .is_some_and(|resident| !resident.reply.is_awaited())
+        root.and_then(|task| self.roster.get(task)).is_some_and(|resident| !resident.reply.is_awaited())
     }
 
     /// Notes whose guest code sends the HTTP request that comes next.
     pub(crate) fn set_http_caller(&mut self, root: Option<Root>) {
-        self.http_hooks.caller = match root.map(|task| self.roster.residents.get(&task)) {
+        self.http_hooks.caller = match root.map(|task| self.roster.get(task)) {
             None => HttpCaller::Anybody,
             Some(None) => HttpCaller::Nobody,
             Some(Some(resident)) => HttpCaller::Call(resident.attempt, resident.reply.witness()),
@@ -219,7 +218,7 @@ impl SandboxState {
     /// Returns why the running guest code is to be stopped, if it computes for nobody. A call that has used up its
     /// time had enough of it; others may end by themselves in a moment.
     fn why_stop(&mut self, root: Option<Root>) -> Option<Stopped> {
-        let Some(resident) = root.and_then(|task| self.roster.residents.get_mut(&task)) else {
+        let Some(resident) = root.and_then(|task| self.roster.get_mut(task)) else {
             self.ticks_left_over += u32::from(self.is_open);
             return (self.ticks_left_over > TICKS_LEFT_OVER).then_some(Stopped::Abandoned);
         };
@@ -263,7 +262,7 @@ impl SandboxState {
     /// Notes that it waits no longer.
     pub(crate) fn end_hold(&self, root: Option<Root>, held: Held) {
         let time = held.end();
-        if let Some(resident) = root.and_then(|task| self.roster.residents.get(&task)) {
+        if let Some(resident) = root.and_then(|task| self.roster.get(task)) {
             resident.reply.note_kept_others_waiting(time);
         }
     }

@@ -15,7 +15,7 @@ use crate::outcome::Interruption;
 use crate::patience::{Taken, Terms};
 use crate::queues::Queues;
 use crate::reply::Reply;
-use crate::sandbox::invoke::{Invocation, Job, Queue, Work};
+use crate::sandbox::invoke::{Invocation, Job, Many, Queue, Work};
 use crate::scheduler::ledger::Ledger;
 use crate::scheduler::progress::{Progress, RunningAttempt, SettledEnd, Settlement};
 use crate::scheduler::setback::RetryRule;
@@ -191,7 +191,7 @@ impl Call {
             company,
             affinity: self.affinity,
             calls: 1,
-            work: Work::One(self.work.clone()),
+            work: Work { calls: self.work.clone(), many: Many::One },
             reply: Reply::to(self.clone(), attempt),
         }
     }

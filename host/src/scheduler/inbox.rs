@@ -1,5 +1,6 @@
 //! Where calls that travel in batches come back to whoever asked for them, many at a time.
 
+use std::any::Any;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Context;
@@ -10,7 +11,7 @@ use tokio::sync::oneshot;
 
 use crate::call::CallId;
 use crate::scheduler::calls::Call;
-use crate::scheduler::progress::{SettledEnd, Settlement};
+use crate::scheduler::progress::Settlement;
 
 /// Where calls of batches come back to.
 #[derive(Default)]
@@ -23,7 +24,7 @@ pub(crate) struct Inbox {
 /// What has come back.
 #[derive(Default)]
 pub(crate) struct Letters {
-    pub(crate) done: Vec<Done>,
+    pub(crate) done: Vec<DoneCalls>,
     pub(crate) promoted: Vec<Promoted>,
     /// How many batches did not end as such, because their calls took their time.
     pub(crate) dissolved: u32,
@@ -31,14 +32,28 @@ pub(crate) struct Letters {
     is_closed: bool,
 }
 
+/// Calls of a batch that ended within it.
+pub(crate) struct DoneCalls {
+    /// The id of the batch's first call; those of the others follow.
+    pub(crate) first: CallId,
+    /// The place of the first call's input; those of the others follow.
+    pub(crate) first_index: usize,
+    /// In the order of their numbers, of which some may be missing.
+    pub(crate) calls: Vec<Done>,
+    /// How they ended, in the same order: a `Vec<Outcome<Out, E>>`.
+    pub(crate) outcomes: Outcomes,
+}
+
+/// The outcomes of many calls, of a type that only the two ends of a call know.
+pub(crate) type Outcomes = Box<dyn Any + Send>;
+
 /// A call of a batch that ended within it.
 pub(crate) struct Done {
-    pub(crate) id: CallId,
-    /// The place of its input.
-    pub(crate) index: usize,
+    pub(crate) number: u32,
     /// How much memory its input takes, in bytes.
     pub(crate) weight: usize,
-    pub(crate) end: SettledEnd,
+    /// Whether the task returned an error.
+    pub(crate) is_error: bool,
     pub(crate) waiting: Duration,
     pub(crate) running: Duration,
 }
@@ -54,7 +69,7 @@ pub(crate) struct Promoted {
 impl Done {
     /// Returns the kind of its failure.
     pub(super) fn failure(&self) -> Option<&'static str> {
-        self.end.failure()
+        self.is_error.then_some("task-error")
     }
 }
 
@@ -88,17 +103,14 @@ impl Drop for Promoted {
 
 impl Inbox {
     /// Puts in what has come back, and wakes whoever waits for it.
-    pub(super) fn deliver(&self, mut done: Vec<Done>, mut promoted: Vec<Promoted>, is_dissolved: bool) {
+    pub(super) fn deliver(&self, done: Option<DoneCalls>, mut promoted: Vec<Promoted>, is_dissolved: bool) {
         let mut letters = self.letters();
         if letters.is_closed {
             // Outside the lock: those are withdrawn, and what they hold is somebody's own.
             drop(letters);
             return;
         }
-        match letters.done.is_empty() {
-            true => letters.done = done,
-            false => letters.done.append(&mut done),
-        }
+        letters.done.extend(done);
         letters.promoted.append(&mut promoted);
         letters.dissolved += u32::from(is_dissolved);
         self.has_news.store(true, Ordering::Release);

@@ -55,26 +55,24 @@ impl CountedAttempt {
 
 impl CallShard {
     pub(crate) fn count_answered(&self, failure: Option<&'static str>, waiting: Duration, running: Duration) {
-        self.count_all_answered([(failure, waiting, running)]);
+        self.count_all_answered(std::iter::once((failure, waiting, running)));
     }
 
     /// Counts calls by the kind of their failure, how long they waited, and how long they ran.
     pub(crate) fn count_all_answered(
         &self,
-        calls: impl IntoIterator<Item = (Option<&'static str>, Duration, Duration)>,
+        calls: impl Iterator<Item = (Option<&'static str>, Duration, Duration)> + Clone,
     ) {
         let mut ended = self.lock();
-        for (failure, waiting, running) in calls {
+        for (failure, ..) in calls.clone() {
             match failure {
                 None => ended.completed += 1,
                 Some(kind) => *ended.failed.entry(kind).or_default() += 1,
             }
-            ended.waiting.record(waiting);
-            // What never ran would make the rest look faster than it is.
-            if !running.is_zero() {
-                ended.running.record(running);
-            }
         }
+        ended.waiting.record_all(calls.clone().map(|(_, waiting, _)| waiting));
+        // What never ran would make the rest look faster than it is.
+        ended.running.record_all(calls.map(|(.., running)| running).filter(|running| !running.is_zero()));
     }
 
     pub(crate) fn count_refused(&self, failure: &'static str) {

@@ -5,16 +5,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use futures::stream::StreamExt;
-
 use crate::error::PoolError;
 use crate::failure::Failure;
-use crate::outcome::CallReport;
-use crate::pool::handle::{CallHandle, unwrap_end};
-use crate::pool::reports::{Ended, HELD_BYTES, HELD_CALLS, Prepared, Reports, Submission};
+use crate::outcome::Outcome;
+use crate::pool::handle::CallHandle;
+use crate::pool::reports::source::Taken;
+use crate::pool::reports::{HELD_BYTES, HELD_CALLS, Reports, Submission};
 use crate::sandbox::invoke::Invocation;
-use crate::scheduler::batch::Item;
-use crate::scheduler::inbox::{Done, Letters};
+use crate::scheduler::inbox::Letters;
 
 /// Calls travel together while their inputs take less than this.
 const BATCH_BYTES: usize = 1 << 20;
@@ -22,9 +20,12 @@ const BATCH_BYTES: usize = 1 << 20;
 /// A worker has one batch in hand and finds the next ones ready while the caller makes more.
 const BATCHES_PER_WORKER: usize = 3;
 
+/// The clock is read once for so many inputs that come fast, because that takes longer than such an input.
+const INPUTS_BETWEEN_LOOKS: usize = 8;
+
 /// Inputs at hand that are to travel together.
 struct Collected {
-    items: Vec<Item>,
+    weights: Vec<usize>,
     bytes: usize,
     since: Instant,
 }
@@ -38,27 +39,30 @@ impl<Out: Send + 'static, E: Send + 'static> Reports<Out, E> {
         };
         let begun = Instant::now();
         let taken_before = self.taken;
-        let mut collected = Collected { items: Vec::new(), bytes: 0, since: begun };
-        while !self.exhausted && self.has_room(together, collected.items.len()) {
-            let Poll::Ready(next) = self.source.poll_next_unpin(cx) else { break };
-            let Some(Prepared { work, weight }) = next else {
+        let mut collected = Collected { weights: Vec::new(), bytes: 0, since: begun };
+        while !self.exhausted && self.has_room(together, collected.weights.len()) {
+            let Poll::Ready(next) = self.source.poll_take(cx) else { break };
+            let Some(Taken { weight, fit }) = next else {
                 self.exhausted = true;
                 break;
             };
-            self.held_bytes += weight;
-            match work {
-                Ok(work) if together > 1 => {
+            self.input_bytes += weight;
+            match fit {
+                Ok(()) if together > 1 => {
                     collected.bytes += weight;
-                    collected.items.push(Item { work, weight });
-                    let is_enough = collected.items.len() >= together || collected.bytes >= BATCH_BYTES;
-                    if is_enough || self.pace.is_time(collected.since.elapsed()) {
+                    collected.weights.push(weight);
+                    if self.are_enough(&collected, together) {
                         self.send_together(&mut collected, together);
                     }
                 }
-                work => {
+                Ok(()) => {
+                    let work = self.source.make_calls();
+                    self.send(Ok(work), weight);
+                }
+                Err(failure) => {
                     // Calls have their numbers in the order of their inputs.
                     self.send_together(&mut collected, together);
-                    self.send(work, weight);
+                    self.send(Err(failure), weight);
                 }
             }
         }
@@ -69,41 +73,55 @@ impl<Out: Send + 'static, E: Send + 'static> Reports<Out, E> {
         }
     }
 
+    /// Returns true if the inputs at hand should go now.
+    fn are_enough(&self, collected: &Collected, together: usize) -> bool {
+        let inputs = collected.weights.len();
+        inputs >= together
+            || collected.bytes >= BATCH_BYTES
+            || ((inputs.is_multiple_of(INPUTS_BETWEEN_LOOKS) || !self.pace.inputs_come_fast())
+                && self.pace.is_time(collected.since.elapsed()))
+    }
+
     /// Submits a call by itself.
     fn send(&mut self, work: Result<Arc<dyn Invocation>, Failure>, weight: usize) {
         let permit = self.counter.scheduler().permits.clone().try_acquire_owned().ok();
-        let handle = match self.counter.accept() {
-            Some(accepted) => self.counter.submit(accepted, work, permit),
-            None => CallHandle::refused(PoolError::Closed),
-        };
+        let Some(accepted) = self.counter.accept() else { return self.refuse(weight) };
+        let handle = self.counter.submit(accepted, work, permit);
+        self.running.push(Submission { handle, index: self.taken, weight });
+        self.taken += 1;
+    }
+
+    /// Ends a call of a pool that is closed.
+    fn refuse(&mut self, weight: usize) {
+        let handle = CallHandle::refused(PoolError::Closed);
         self.running.push(Submission { handle, index: self.taken, weight });
         self.taken += 1;
     }
 
     /// Submits calls that travel together.
     fn send_together(&mut self, collected: &mut Collected, together: usize) {
-        if collected.items.is_empty() {
+        if collected.weights.is_empty() {
             return;
         }
-        let mut items = std::mem::replace(&mut collected.items, Vec::with_capacity(together));
+        let calls = self.source.make_calls();
+        let weights = std::mem::replace(&mut collected.weights, Vec::with_capacity(together));
         (collected.bytes, collected.since) = (0, Instant::now());
-        let calls = items.len();
-        if calls == 1 {
-            items.drain(..).for_each(|item| self.send(Ok(item.work), item.weight));
-            return;
+        if let [weight] = weights[..] {
+            return self.send(Ok(calls), weight);
         }
-        match self.counter.submit_batch(items, self.taken, &self.inbox) {
+        let (inputs, outcomes) = (weights.len(), Vec::<Outcome<Out, E>>::with_capacity(weights.len()));
+        match self.counter.submit_batch(calls, weights, self.taken, Box::new(outcomes), &self.inbox) {
             Ok(batch) => {
                 self.batches.push(batch);
-                self.together += calls;
-                self.taken += calls;
+                self.together += inputs;
+                self.taken += inputs;
             }
-            Err(items) => items.into_iter().for_each(|item| self.send(Ok(item.work), item.weight)),
+            Err(weights) => weights.into_iter().for_each(|weight| self.refuse(weight)),
         }
     }
 
     fn has_room(&self, together: usize, collected: usize) -> bool {
-        let held = self.places_held() + collected;
+        let held = self.held.calls() + collected;
         if self.running.is_empty() && self.together == 0 && held == 0 {
             return true;
         }
@@ -114,7 +132,8 @@ impl<Out: Send + 'static, E: Send + 'static> Reports<Out, E> {
                     && self.batches.len() < self.counter.workers() * BATCHES_PER_WORKER
             }
         };
-        is_wanted && held < HELD_CALLS && self.held_bytes < HELD_BYTES
+        let bytes = self.input_bytes + self.held.bytes();
+        is_wanted && held < HELD_CALLS && bytes < HELD_BYTES
     }
 
     /// Takes what has come back of calls that travelled together.
@@ -125,8 +144,7 @@ impl<Out: Send + 'static, E: Send + 'static> Reports<Out, E> {
         let Letters { done, promoted, dissolved, .. } = self.inbox.take();
         self.pace.note_batches(dissolved);
         self.batches.retain(|batch| !batch.is_over());
-        self.together -= done.len() + promoted.len();
-        self.pace.note_calls(done.iter().map(|done| done.running));
+        self.together -= promoted.len();
         for promoted in promoted {
             let (index, weight) = (promoted.index, promoted.weight);
             let (call, settlement) = promoted.take();
@@ -134,22 +152,13 @@ impl<Out: Send + 'static, E: Send + 'static> Reports<Out, E> {
             self.running.push(Submission { handle, index, weight });
         }
         for done in done {
-            self.hold(ended(done));
+            let calls = &done.calls;
+            self.together -= calls.len();
+            self.ended += calls.len();
+            self.failed += calls.iter().filter(|done| done.is_error).count();
+            self.input_bytes -= calls.iter().map(|done| done.weight).sum::<usize>();
+            self.pace.note_calls(calls.iter().map(|done| done.running));
+            self.held.hold_all(done, self.weigh);
         }
     }
-}
-
-/// Takes the output of a call that travelled with others out of its wrapping.
-fn ended<Out: 'static, E: 'static>(done: Done) -> Ended<Out, E> {
-    let report = CallReport {
-        id: done.id,
-        index: done.index,
-        outcome: unwrap_end(done.end),
-        attempts: 1,
-        interruptions: 0,
-        waiting: done.waiting,
-        running: done.running,
-        history: Vec::new(),
-    };
-    Ended { report, weight: done.weight, is_refused: false }
 }

@@ -1,14 +1,15 @@
 //! Many calls of one task as a stream of their reports. Short ones travel together: how many is for `pace` to say.
 
+pub(super) mod source;
+mod held;
 mod intake;
 
-use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use futures::stream::{BoxStream, FuturesUnordered, Stream, StreamExt};
+use futures::stream::{FuturesUnordered, Stream, StreamExt};
 
 use crate::call::CallId;
 use crate::error::CallError;
@@ -17,7 +18,8 @@ use crate::outcome::{CallReport, Outcome};
 use crate::pool::counter::Counter;
 use crate::pool::handle::CallHandle;
 use crate::pool::pace::Pace;
-use crate::sandbox::invoke::Invocation;
+use crate::pool::reports::held::{Ended, Held};
+use crate::pool::reports::source::Source;
 use crate::scheduler::batch::Batch;
 use crate::scheduler::inbox::Inbox;
 
@@ -41,7 +43,7 @@ const HELD_BYTES: usize = 64 << 20;
 /// slow notice of less than 100 ms, or `tracing` spans.
 #[must_use = "a stream does nothing until it is polled"]
 pub struct Reports<Out, E> {
-    source: BoxStream<'static, Prepared>,
+    source: Box<dyn Source>,
     counter: Counter,
     exhausted: bool,
     running: FuturesUnordered<Submission<Out, E>>,
@@ -53,21 +55,15 @@ pub struct Reports<Out, E> {
     together: usize,
     inbox: Arc<Inbox>,
     pace: Pace,
-    order: Order<Out, E>,
+    held: Held<Out, E>,
     /// How many inputs have been taken.
     taken: usize,
-    held_bytes: usize,
+    /// How much memory the inputs of calls take that have not ended, in bytes.
+    input_bytes: usize,
     /// How many calls have ended, and how many of these without an output.
     ended: usize,
     failed: usize,
     weigh: fn(&Out) -> usize,
-}
-
-/// An input that was made a call, or does not fit.
-pub(super) struct Prepared {
-    pub(super) work: Result<Arc<dyn Invocation>, Failure>,
-    /// How much memory it takes, in bytes.
-    pub(super) weight: usize,
 }
 
 /// A call on its way.
@@ -77,40 +73,28 @@ struct Submission<Out, E> {
     weight: usize,
 }
 
-/// A call at its end.
-struct Ended<Out, E> {
-    report: CallReport<Out, E>,
-    /// How much memory its input and output hold, as far as it matters.
-    weight: usize,
-    /// The pool was closed under the stream.
-    is_refused: bool,
-}
-
 impl<Out: 'static, E: 'static> Future for Submission<Out, E> {
-    type Output = Ended<Out, E>;
+    type Output = Settled<Out, E>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended<Out, E>> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Settled<Out, E>> {
         let Poll::Ready(reported) = self.handle.poll_report(cx) else { return Poll::Pending };
         let is_refused = reported.is_err();
         let report = reported.unwrap_or_else(|_| CallReport::unqueued(CallId(0), Failure::Cancelled));
         let report = CallReport { index: self.index, ..report };
-        Poll::Ready(Ended { report, weight: self.weight, is_refused })
+        Poll::Ready(Settled { report, input_bytes: self.weight, is_refused })
     }
 }
 
-enum Order<Out, E> {
-    /// Ended calls, beginning with the place of the next one to give out.
-    Input { held: VecDeque<Option<Ended<Out, E>>>, next: usize },
-    /// Ended calls that were held when the order was changed.
-    Completion { held: VecDeque<Ended<Out, E>> },
+/// A call that went by itself, at its end.
+struct Settled<Out, E> {
+    report: CallReport<Out, E>,
+    input_bytes: usize,
+    /// The pool was closed under the stream.
+    is_refused: bool,
 }
 
 impl<Out: Send + 'static, E: Send + 'static> Reports<Out, E> {
-    pub(super) fn new(
-        source: BoxStream<'static, Prepared>,
-        counter: Counter,
-        weigh: fn(&Out) -> usize,
-    ) -> Self {
+    pub(super) fn new(source: Box<dyn Source>, counter: Counter, weigh: fn(&Out) -> usize) -> Self {
         let window = counter.slots().saturating_mul(2).max(16);
         Reports {
             source,
@@ -122,9 +106,9 @@ impl<Out: Send + 'static, E: Send + 'static> Reports<Out, E> {
             together: 0,
             inbox: Arc::default(),
             pace: Pace::default(),
-            order: Order::Input { held: VecDeque::new(), next: 0 },
+            held: Held::in_input_order(),
             taken: 0,
-            held_bytes: 0,
+            input_bytes: 0,
             ended: 0,
             failed: 0,
             weigh,
@@ -133,11 +117,7 @@ impl<Out: Send + 'static, E: Send + 'static> Reports<Out, E> {
 
     /// Gives out reports as calls end instead of in input order; [`CallReport::index`] says which is which.
     pub fn as_completed(mut self) -> Self {
-        if let Order::Input { held, .. } = &mut self.order {
-            // Nothing is lost if the stream has run already: what was held goes out first.
-            let held = held.drain(..).flatten().collect();
-            self.order = Order::Completion { held };
-        }
+        self.held.as_completed();
         self
     }
 
@@ -169,7 +149,7 @@ impl<Out: Send + 'static, E: Send + 'static> Reports<Out, E> {
         if self.running.is_empty()
             && (self.exhausted || !self.batches.is_empty())
             && !self.inbox.has_news()
-            && let Some(report) = self.take_next()
+            && let Some(report) = self.held.take_next()
         {
             return Poll::Ready(Some(report));
         }
@@ -177,16 +157,11 @@ impl<Out: Send + 'static, E: Send + 'static> Reports<Out, E> {
         loop {
             self.open_letters();
             self.submit_more(cx);
-            if let Some(report) = self.take_next() {
+            if let Some(report) = self.held.take_next() {
                 return Poll::Ready(Some(report));
             }
             match self.running.poll_next_unpin(cx) {
-                Poll::Ready(Some(ended)) => {
-                    if ended.report.attempts > 0 {
-                        self.pace.note_calls([ended.report.running]);
-                    }
-                    self.hold(ended);
-                }
+                Poll::Ready(Some(settled)) => self.hold(settled),
                 Poll::Ready(None) if self.exhausted && self.together == 0 => return Poll::Ready(None),
                 Poll::Ready(None) | Poll::Pending if self.inbox.has_news() => {}
                 Poll::Ready(None) | Poll::Pending => return Poll::Pending,
@@ -194,50 +169,22 @@ impl<Out: Send + 'static, E: Send + 'static> Reports<Out, E> {
         }
     }
 
-    /// Returns how many places are taken by ended calls, and by those still running between them.
-    fn places_held(&self) -> usize {
-        match &self.order {
-            Order::Input { held, .. } => held.len(),
-            Order::Completion { held } => held.len(),
-        }
-    }
-
     /// Holds an ended call until its turn comes, which may be now.
-    fn hold(&mut self, mut ended: Ended<Out, E>) {
+    fn hold(&mut self, settled: Settled<Out, E>) {
+        let Settled { report, input_bytes, is_refused } = settled;
+        if report.attempts > 0 {
+            self.pace.note_calls([report.running]);
+        }
         self.ended += 1;
-        self.failed += usize::from(!ended.report.is_completed());
+        self.failed += usize::from(!report.is_completed());
         // A closed pool takes no more calls; an endless input would be refused for ever.
-        self.exhausted |= ended.is_refused;
-        if let Outcome::Completed(output) = &ended.report.outcome {
-            let output_bytes = (self.weigh)(output);
-            self.held_bytes += output_bytes;
-            ended.weight += output_bytes;
-        }
-        match &mut self.order {
-            Order::Completion { held } => held.push_back(ended),
-            Order::Input { held, next } => {
-                let place = ended.report.index - *next;
-                if held.len() <= place {
-                    held.resize_with(place + 1, || None);
-                }
-                held[place] = Some(ended);
-            }
-        }
-    }
-
-    /// Takes the next report to give out, if it is there.
-    fn take_next(&mut self) -> Option<CallReport<Out, E>> {
-        let ended = match &mut self.order {
-            Order::Completion { held } => held.pop_front()?,
-            Order::Input { held, next } => {
-                let ended = held.front_mut()?.take()?;
-                held.pop_front();
-                *next += 1;
-                ended
-            }
+        self.exhausted |= is_refused;
+        self.input_bytes -= input_bytes;
+        let output_bytes = match &report.outcome {
+            Outcome::Completed(output) => (self.weigh)(output),
+            _ => 0,
         };
-        self.held_bytes -= ended.weight;
-        Some(ended.report)
+        self.held.hold(Ended { report, weight: input_bytes + output_bytes });
     }
 }
 
@@ -265,11 +212,7 @@ impl<Out: Send + 'static, E: Send + 'static> Stream for Reports<Out, E> {
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let held = match &self.order {
-            Order::Input { held, .. } => held.iter().flatten().count(),
-            Order::Completion { held } => held.len(),
-        };
-        let begun = self.running.len() + self.together + held;
+        let begun = self.running.len() + self.together + self.held.calls();
         if self.exhausted {
             return (begun, Some(begun));
         }

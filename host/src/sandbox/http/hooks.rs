@@ -2,6 +2,7 @@
 //! asked: that its request was denied, or that it may have had an effect.
 
 use std::future::{Future, ready};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use http::{Method, Request, Response};
@@ -20,7 +21,15 @@ pub(crate) struct SandboxHooks {
     desk: Option<Arc<HttpDesk>>,
     /// Whose guest code sends the request that comes by next.
     pub(crate) caller: HttpCaller,
-    notes: Arc<Mutex<Vec<HttpNote>>>,
+    notes: Arc<Notes>,
+}
+
+/// What has happened to requests since the last time that somebody looked.
+#[derive(Default)]
+struct Notes {
+    list: Mutex<Vec<HttpNote>>,
+    /// Read first, because it is asked for after every call, and hardly ever so.
+    are_there: AtomicBool,
 }
 
 /// Whose guest code sends a request.
@@ -68,11 +77,11 @@ impl SandboxHooks {
 
     /// Returns what has happened since the last time.
     pub(crate) fn take_notes(&self) -> Vec<HttpNote> {
-        std::mem::take(&mut *lock(&self.notes))
+        self.notes.take()
     }
 
     fn note(&self, what: WhatHappened) {
-        lock(&self.notes).push(HttpNote { caller: self.caller.clone(), what });
+        self.notes.add(HttpNote { caller: self.caller.clone(), what });
     }
 
     fn deny(&self, origin: &Origin) -> Sent {
@@ -85,8 +94,25 @@ fn denial(origin: &Origin) -> Denial {
     Denial::of(format!("HTTP requests to {origin}"), format!("--http {origin}"))
 }
 
-fn lock(notes: &Mutex<Vec<HttpNote>>) -> MutexGuard<'_, Vec<HttpNote>> {
-    notes.lock().expect("no holder of this lock panics")
+impl Notes {
+    fn add(&self, note: HttpNote) {
+        let mut list = self.list();
+        list.push(note);
+        self.are_there.store(true, Ordering::Release);
+    }
+
+    fn take(&self) -> Vec<HttpNote> {
+        if !self.are_there.load(Ordering::Acquire) {
+            return Vec::new();
+        }
+        let mut list = self.list();
+        self.are_there.store(false, Ordering::Release);
+        std::mem::take(&mut *list)
+    }
+
+    fn list(&self) -> MutexGuard<'_, Vec<HttpNote>> {
+        self.list.lock().expect("no holder of this lock panics")
+    }
 }
 
 /// Returns true if a request of this method is meant to change nothing.
@@ -124,7 +150,7 @@ impl WasiHttpHooks for SandboxHooks {
             let sent = sent.await;
             if matches!(sent, Err(Error::DestinationIpProhibited)) {
                 let what = WhatHappened::Denied(denial(&origin));
-                lock(&notes).push(HttpNote { caller, what });
+                notes.add(HttpNote { caller, what });
             }
             let io: Io = Box::new(ready(Ok(())));
             match sent {

@@ -6,17 +6,16 @@ use std::time::{Duration, Instant};
 
 use crate::bell::Bell;
 use crate::event::Event;
-use crate::outcome::Ending;
+use crate::outcome::{Answer, Ending, Form};
 use crate::reply::{Desk, Reply, Standing, Surroundings};
 use crate::sandbox::engine::TICK;
-use crate::sandbox::invoke::{Calls, Next};
+use crate::sandbox::invoke::{GivesTurns, Turn};
 use crate::scheduler::batch::{Batch, Leftovers, RunningPlace, WHOLE};
 use crate::scheduler::inbox::Done;
-use crate::scheduler::progress::SettledEnd;
 use crate::scheduler::watchdog::Watched;
 
-impl Calls for Batch {
-    fn next(self: Arc<Self>) -> Option<Next> {
+impl GivesTurns for Batch {
+    fn next(self: Arc<Self>) -> Option<Turn> {
         let mut state = self.state();
         let worker = state.place.as_ref()?.worker;
         let number = state.next;
@@ -38,8 +37,7 @@ impl Calls for Batch {
         // Under the lock, so that nobody tells of its end before.
         self.scheduler.teller.tell(started);
         drop(state);
-        let work = self.items[number as usize].work.clone();
-        Some(Next { attempt, work, reply: Reply::to(self, number) })
+        Some(Turn { number: number as usize, attempt, reply: Reply::to(self, number) })
     }
 }
 
@@ -121,51 +119,49 @@ impl Desk for Batch {
             }
             return;
         }
-        if !state.is_running || self.present.load(Ordering::Relaxed) != number {
+        if !self.is_mere_number(&state, number) {
             drop(state);
             if let Some(call) = self.promoted(number) {
                 call.clone().ended(1, ending);
             }
             return;
         }
-        let end = match ending {
-            Ending::Completed(output) => SettledEnd::Completed(output),
-            Ending::Returned(error) if self.rules.retry.is_none() => SettledEnd::Returned(error),
-            ending => {
-                let promoted = self.make_running_call(&mut state, number);
-                self.note_ended(&mut state, Instant::now());
-                // Its sandbox may be gone, and the others with it.
-                let done = if self.is_over() { self.take_done(&mut state) } else { Vec::new() };
-                drop(state);
-                let call = promoted.call().clone();
-                self.scheduler.ledger.answered(done.len());
-                self.inbox.deliver(done, vec![promoted], false);
-                call.ended(1, ending);
-                return;
-            }
+        let promoted = self.make_running_call(&mut state, number);
+        self.note_ended(&mut state, Instant::now());
+        drop(state);
+        let call = promoted.call().clone();
+        self.inbox.deliver(None, vec![promoted], false);
+        call.ended(1, ending);
+    }
+
+    fn answered(self: Arc<Self>, number: u32, answer: &mut dyn Answer) {
+        let is_error = match answer.form() {
+            Form::Completed => false,
+            Form::Returned if self.rules.retry.is_none() => true,
+            Form::Returned | Form::Failed => return self.ended(number, answer.wrap()),
         };
         let now = Instant::now();
+        let mut guard = self.state();
+        let state = &mut *guard;
+        let (true, Some(outcomes)) = (self.is_mere_number(state, number), &mut state.outcomes) else {
+            drop(guard);
+            return self.ended(number, answer.wrap());
+        };
+        answer.put_into(&mut **outcomes);
         let done = Done {
-            id: self.attempt(number).call,
-            index: self.first_index + number as usize,
-            weight: self.items[number as usize].weight,
-            end,
+            number,
+            weight: self.weights[number as usize],
+            is_error,
             waiting: state.since - self.submitted,
             running: now - state.since,
         };
-        self.note_ended(&mut state, now);
         if self.scheduler.teller.is_heard() {
-            self.tell_ended(number, &done);
+            self.tell_ended(&done);
         }
-        let went_well = done.failure().is_none();
         state.done.push(done);
-        let late = if self.is_over() { self.take_done(&mut state) } else { Vec::new() };
-        drop(state);
-        if !late.is_empty() {
-            self.scheduler.ledger.answered(late.len());
-            self.inbox.deliver(late, Vec::new(), false);
-        }
-        self.scheduler.queues.attempt_ended(self.attempt(number), went_well);
+        self.note_ended(state, now);
+        drop(guard);
+        self.scheduler.queues.attempt_ended(self.attempt(number), !is_error);
     }
 }
 

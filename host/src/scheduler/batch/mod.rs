@@ -21,9 +21,9 @@ use crate::failure::Failure;
 use crate::hold::Hold;
 use crate::outcome::Ending;
 use crate::reply::{Desk, Reply};
-use crate::sandbox::invoke::{Invocation, Job, Work};
+use crate::sandbox::invoke::{Invocation, Job, Many, Work};
 use crate::scheduler::calls::{Call, CallRules, Scheduler};
-use crate::scheduler::inbox::{Done, Inbox, Promoted};
+use crate::scheduler::inbox::{Done, DoneCalls, Inbox, Outcomes, Promoted};
 use crate::tally::calls::CountedAttempt;
 
 /// What the desk of a batch calls the job as a whole, beside the numbers of its calls.
@@ -32,18 +32,15 @@ const WHOLE: u32 = u32::MAX;
 /// The present call, where none runs.
 const NOBODY: u32 = u32::MAX - 1;
 
-/// One call of a batch.
-pub(crate) struct Item {
-    pub(crate) work: Arc<dyn Invocation>,
-    /// How much memory its input takes, in bytes.
-    pub(crate) weight: usize,
-}
-
 /// What is asked for, many times over.
 pub(crate) struct BatchOrder {
     pub(crate) task: Arc<str>,
     pub(crate) module: usize,
-    pub(crate) items: Vec<Item>,
+    pub(crate) calls: Arc<dyn Invocation>,
+    /// How much memory the input of each takes, in bytes.
+    pub(crate) weights: Vec<usize>,
+    /// Where their outcomes are put; empty.
+    pub(crate) outcomes: Outcomes,
     /// The place of the first among the inputs; the others follow.
     pub(crate) first_index: usize,
     pub(crate) rules: CallRules,
@@ -57,7 +54,9 @@ pub(crate) struct Batch {
     first: CallId,
     task: Arc<str>,
     module: usize,
-    items: Vec<Item>,
+    calls: Arc<dyn Invocation>,
+    /// How much memory the input of each call takes, in bytes.
+    weights: Vec<usize>,
     first_index: usize,
     rules: CallRules,
     scheduler: Arc<Scheduler>,
@@ -90,6 +89,8 @@ struct State {
     /// Where it runs, once it does.
     place: Option<RunningPlace>,
     done: Vec<Done>,
+    /// How these ended; gone once it is over.
+    outcomes: Option<Outcomes>,
     permit: Option<OwnedSemaphorePermit>,
 }
 
@@ -128,7 +129,8 @@ impl Scheduler {
             seated_with: None,
             begun: None,
             place: None,
-            done: Vec::with_capacity(order.items.len()),
+            done: Vec::with_capacity(order.weights.len()),
+            outcomes: Some(order.outcomes),
             permit: order.permit,
         };
         let batch = Arc::new_cyclic(|me| Batch {
@@ -136,7 +138,8 @@ impl Scheduler {
             first,
             task: order.task,
             module: order.module,
-            items: order.items,
+            calls: order.calls,
+            weights: order.weights,
             first_index: order.first_index,
             rules: order.rules,
             scheduler: self.clone(),
@@ -162,8 +165,8 @@ impl Batch {
             module: self.module,
             company: Company::Shared,
             affinity: None,
-            calls: self.items.len(),
-            work: Work::Many(self.clone()),
+            calls: self.weights.len(),
+            work: Work { calls: self.calls.clone(), many: Many::Turns(self.clone()) },
             reply: Reply::to(self.clone(), WHOLE),
         }
     }
@@ -189,7 +192,7 @@ impl Batch {
         drop(permit);
         self.tell_cancelled(first_left);
         let left = (self.len() - first_left) as usize;
-        self.scheduler.ledger.answered(done.len() + left);
+        self.scheduler.ledger.answered(left + done.calls.len());
         if let Some(promoted) = running {
             // This withdraws it.
             drop(promoted);
@@ -225,9 +228,9 @@ impl Batch {
         }
         drop(state);
         drop(permit);
-        self.scheduler.ledger.answered(done.len());
+        self.scheduler.ledger.answered(done.calls.len());
         let is_dissolved = leftovers.is_dissolved;
-        self.inbox.deliver(done, leftovers.promoted, is_dissolved);
+        self.inbox.deliver(Some(done), leftovers.promoted, is_dissolved);
         for call in leftovers.rest.into_iter().rev() {
             match &leftovers.not_started {
                 None => call.queue_up_first(),
@@ -241,24 +244,33 @@ impl Batch {
         self.present.store(NOBODY, Ordering::Release);
         state.is_running = false;
         state.since = now;
+        if self.is_over() {
+            state.place = None;
+        }
     }
 
-    /// Takes the calls that ended as mere numbers, and notes in the tally how they did. Where they ran is forgotten with
-    /// the last of them.
-    fn take_done(&self, state: &mut State) -> Vec<Done> {
-        let done = std::mem::take(&mut state.done);
+    /// Returns true if a call runs and is only a number yet.
+    fn is_mere_number(&self, state: &State, number: u32) -> bool {
+        state.is_running && self.present.load(Ordering::Relaxed) == number
+    }
+
+    /// Takes the calls that ended as mere numbers, once it is over, and notes in the tally how they did. Where they ran is
+    /// forgotten with the last of them.
+    fn take_done(&self, state: &mut State) -> DoneCalls {
+        let calls = std::mem::take(&mut state.done);
+        let outcomes = state.outcomes.take().expect("a batch is over once");
         if let Some(place) = &state.place {
-            let ends = done.iter().map(|done| (done.failure(), done.waiting, done.running));
+            let ends = calls.iter().map(|done| (done.failure(), done.waiting, done.running));
             place.counted.shard().count_all_answered(ends);
         }
         if !state.is_running {
             state.place = None;
         }
-        done
+        DoneCalls { first: self.first, first_index: self.first_index, calls, outcomes }
     }
 
     fn len(&self) -> u32 {
-        u32::try_from(self.items.len()).expect("a batch is small")
+        u32::try_from(self.weights.len()).expect("a batch is small")
     }
 
     fn attempt(&self, number: u32) -> AttemptId {

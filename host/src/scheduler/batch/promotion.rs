@@ -49,7 +49,6 @@ impl Batch {
         running: Option<RunningAttempt>,
     ) -> Promoted {
         let (caller, settlement) = oneshot::channel();
-        let item = &self.items[number as usize];
         let permit = state.permit.as_mut().and_then(|permit| permit.split(1));
         let mut progress = Progress::since(self.submitted, caller);
         if let Some(running) = running {
@@ -58,7 +57,7 @@ impl Batch {
         let order = Order {
             task: self.task.clone(),
             module: self.module,
-            work: item.work.clone(),
+            work: self.calls.one(number as usize),
             affinity: None,
             rules: self.rules.clone(),
             permit,
@@ -66,7 +65,7 @@ impl Batch {
         };
         let call = self.scheduler.make_call(self.attempt(number).call, order, progress);
         let index = self.first_index + number as usize;
-        Promoted::new(index, item.weight, call, settlement)
+        Promoted::new(index, self.weights[number as usize], call, settlement)
     }
 
     /// Returns the call of a number that has become one while it ran.

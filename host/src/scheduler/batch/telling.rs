@@ -24,8 +24,8 @@ impl Batch {
         }
     }
 
-    pub(super) fn tell_ended(&self, number: u32, done: &Done) {
-        let (attempt, failure) = (self.attempt(number), done.failure());
+    pub(super) fn tell_ended(&self, done: &Done) {
+        let (attempt, failure) = (self.attempt(done.number), done.failure());
         let teller = &self.scheduler.teller;
         teller.tell(|| Event::AttemptEnded { attempt, failure, running: done.running });
         teller.tell(|| Event::CallEnded {
