@@ -1,5 +1,6 @@
-//! One call to a pool with nothing to do, and back: what matters is how fast threads wake up. A channel to another
-//! thread and back is what it could be at best.
+//! One call to a pool with nothing to do, and back: what matters is how fast threads wake up, and how much they have to
+//! fetch from memory then, because everything has been asleep. A channel to another thread and back is what it could be at
+//! best without a guest; with the bare engine's call on that thread, what it could be with one.
 
 use std::time::{Duration, Instant};
 
@@ -7,6 +8,7 @@ use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 use wasmpool::Pool;
 
+use crate::bare::{Bare, Concurrency};
 use crate::pooled::{block_on, with_pool};
 use crate::report::{Calls, Report, many};
 use crate::subjects::Subjects;
@@ -18,6 +20,7 @@ const CALLS_IN_TURN: usize = 60;
 const PAUSE: Duration = Duration::from_millis(2);
 
 pub(crate) fn round_trip(subjects: &Subjects, report: &mut Report) {
+    let bare = Bare::load(&subjects.plain.file, Concurrency::Unsupported);
     let pool = || Pool::builder(subjects.plain.module.clone()).workers(1);
     let typed = |_| {
         with_pool(pool(), async |pool| {
@@ -34,7 +37,10 @@ pub(crate) fn round_trip(subjects: &Subjects, report: &mut Report) {
     report.measure(
         Calls::Exactly(1),
         vec![
-            many("tokio ping-pong", |_| ping_pong()),
+            many("tokio ping-pong", |_| ping_pong(async || async |(a, b)| a + b)),
+            many("tokio ping-pong with the bare engine's call", |_| {
+                ping_pong(async || bare_add(&bare).await)
+            }),
             many("typed handle", typed),
             many("JSON handle", json),
         ],
@@ -54,22 +60,29 @@ async fn paused_trips(trip: impl AsyncFn()) -> Vec<Duration> {
     times.split_off(5)
 }
 
-/// To a thread with a runtime of its own and back.
-fn ping_pong() -> Vec<Duration> {
-    let (ask, mut asked) = mpsc::unbounded_channel::<(u32, oneshot::Sender<u32>)>();
-    let other = std::thread::spawn(move || {
-        block_on(async {
-            while let Some((n, answer)) = asked.recv().await {
-                answer.send(n + 3).expect("the other side waits");
-            }
+/// To a thread with a runtime of its own, which answers as is said there, and back.
+fn ping_pong<F: AsyncFnMut((u32, u32)) -> u32>(begin: impl AsyncFnOnce() -> F + Send) -> Vec<Duration> {
+    let (ask, mut asked) = mpsc::unbounded_channel::<((u32, u32), oneshot::Sender<u32>)>();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            block_on(async {
+                let mut add = begin().await;
+                while let Some((numbers, answer)) = asked.recv().await {
+                    answer.send(add(numbers).await).expect("the other side waits");
+                }
+            });
         });
-    });
-    let times = block_on(paused_trips(async || {
-        let (answer, answered) = oneshot::channel();
-        ask.send((2, answer)).expect("the other side listens");
-        assert_eq!(answered.await.expect("it answers"), 5);
-    }));
-    drop(ask);
-    other.join().expect("the other side ends");
-    times
+        block_on(paused_trips(async move || {
+            let (answer, answered) = oneshot::channel();
+            ask.send(((2, 3), answer)).expect("the other side listens");
+            assert_eq!(answered.await.expect("it answers"), 5);
+        }))
+    })
+}
+
+/// Opens a store and returns how to call its guest.
+async fn bare_add(bare: &Bare) -> impl AsyncFnMut((u32, u32)) -> u32 + use<> {
+    let mut opened = bare.open().await;
+    let add = opened.func::<(u32, u32), (u32,)>("add");
+    async move |numbers| add.call_async(&mut opened.store, numbers).await.expect("a sum").0
 }
