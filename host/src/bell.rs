@@ -69,25 +69,25 @@ impl Bell {
     /// Notes that the worker turns to its sandboxes. What it does there is guest code, at each tick, or the host's own work:
     /// to read a trap's backtrace takes as long as many a call may.
     pub(crate) fn note_turned_to_sandboxes(&self) {
-        self.host_since_us.store(now_us(), Ordering::Relaxed);
+        self.host_since_us.store(in_us(Instant::now()), Ordering::Relaxed);
     }
 
     /// Notes that the worker has turned away from its sandboxes.
     pub(crate) fn note_turned_away(&self) {
-        self.count_host_time(0);
+        self.count_host_time(Instant::now(), 0);
     }
 
-    /// Returns for how long the host itself has worked in the sandboxes of this worker, short times left out.
-    pub(crate) fn host_time(&self) -> Duration {
+    /// Returns for how long until `now` the host itself has worked in the sandboxes of this worker, short times left out.
+    pub(crate) fn host_time(&self, now: Instant) -> Duration {
         let since = self.host_since_us.load(Ordering::Relaxed);
-        let present = if since == 0 { 0 } else { now_us().saturating_sub(since) };
+        let present = if since == 0 { 0 } else { in_us(now).saturating_sub(since) };
         let present = if present < HOST_AT_WORK_US { 0 } else { present };
         Duration::from_micros(self.host_us.load(Ordering::Relaxed) + present)
     }
 
-    fn count_host_time(&self, next_since_us: u64) {
+    fn count_host_time(&self, now: Instant, next_since_us: u64) {
         let since = self.host_since_us.swap(next_since_us, Ordering::Relaxed);
-        let passed = if since == 0 { 0 } else { now_us().saturating_sub(since) };
+        let passed = if since == 0 { 0 } else { in_us(now).saturating_sub(since) };
         if passed >= HOST_AT_WORK_US {
             self.host_us.fetch_add(passed, Ordering::Relaxed);
         }
@@ -95,7 +95,8 @@ impl Bell {
 
     /// Notes that a tick met guest code computing, for this call if for any.
     pub(crate) fn note_busy_tick(&self, call: Option<CallId>) {
-        self.count_host_time(now_us());
+        let now = Instant::now();
+        self.count_host_time(now, in_us(now));
         self.busy_call.store(call.map_or(0, CallId::get), Ordering::Relaxed);
         let ticks = self.stretch_ticks.fetch_add(1, Ordering::Relaxed) + 1;
         match ticks.cmp(&LONG_STRETCH) {
@@ -131,8 +132,8 @@ impl Bell {
     }
 }
 
-/// Returns the time since some moment in the past, in microseconds, never 0.
-fn now_us() -> u64 {
+/// Returns a moment as the time since another in the past, in microseconds, never 0.
+fn in_us(moment: Instant) -> u64 {
     static BEGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
-    u64::try_from(BEGIN.elapsed().as_micros()).unwrap_or(u64::MAX).max(1)
+    u64::try_from(moment.saturating_duration_since(*BEGIN).as_micros()).unwrap_or(u64::MAX).max(1)
 }

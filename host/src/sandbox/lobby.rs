@@ -1,9 +1,10 @@
 //! What a worker must know of the doors of its sandboxes without looking at each of them.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
 
 use crate::bell::Bell;
 use crate::call::{AttemptId, WorkerId};
@@ -16,7 +17,7 @@ pub(crate) type DoorId = u64;
 #[derive(Default)]
 pub(crate) struct Lobby {
     /// Attempts at or behind all doors that somebody awaits, and where.
-    awaited: RefCell<HashMap<AttemptId, DoorId>>,
+    awaited: RefCell<FxHashMap<AttemptId, DoorId>>,
     /// Doors whose loop was called, and had not come by when somebody last looked.
     called: RefCell<Vec<DoorId>>,
     /// Doors that have become free for another call, or worn out, since somebody last looked.

@@ -1,9 +1,8 @@
 //! The calls that run in a store, and what is known of each while it runs.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::time::{Duration, Instant};
 
+use rustc_hash::FxHashMap;
 use wasmtime::component::GuestTaskId;
 
 use crate::call::AttemptId;
@@ -28,34 +27,7 @@ pub(crate) enum Root {
 pub(crate) struct Roster {
     /// The only call, where there is but one at a time.
     only: Option<Resident>,
-    beside_each_other: HashMap<GuestTaskId, Resident, BuildHasherDefault<TaskHasher>>,
-}
-
-/// Spreads the engine's ids of tasks, which are small numbers that only it chooses.
-#[derive(Default)]
-struct TaskHasher(u64);
-
-impl Hasher for TaskHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.write_u64((*byte).into()));
-    }
-
-    fn write_u32(&mut self, number: u32) {
-        self.write_u64(number.into());
-    }
-
-    fn write_isize(&mut self, number: isize) {
-        self.write_u64(number as u64);
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        // Fibonacci hashing: 2^64 over the golden ratio (Knuth, The Art of Computer Programming 3, 6.4).
-        self.0 = (self.0.rotate_left(5) ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
+    beside_each_other: FxHashMap<GuestTaskId, Resident>,
 }
 
 /// A call that runs.

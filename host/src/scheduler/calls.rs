@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
@@ -92,9 +92,10 @@ impl Scheduler {
     ) -> (Arc<Call>, oneshot::Receiver<Settlement>) {
         let (caller, receiver) = oneshot::channel();
         let mut order = order;
-        let progress = Progress::new(caller, order.permit.take(), std::mem::take(&mut order.span));
+        let now = Instant::now();
+        let progress = Progress::new(now, caller, order.permit.take(), std::mem::take(&mut order.span));
         let call = self.make_call(id, order, progress);
-        call.watch(&call.progress());
+        call.watch(&call.progress(), now);
         // A pool that closes right now gives the job back; its reply then settles the call.
         let _ = self.queue.push(call.next_job(1, Company::Shared));
         (call, receiver)
@@ -146,7 +147,7 @@ impl Call {
 
     /// Has the watchdog look when something may be due.
     pub(super) fn watch_now(&self) {
-        self.watch(&self.progress());
+        self.watch(&self.progress(), Instant::now());
     }
 
     /// Ends the call for the caller at once, whatever its attempt is doing.
@@ -236,7 +237,7 @@ impl Call {
             alone: company == Company::Alone,
         });
         self.scheduler.tally.count_run_again();
-        self.watch(&progress);
+        self.watch(&progress, Instant::now());
         drop(progress);
         self.scheduler.queues.attempt_ended(self.attempt(lost), false);
         if let Some(attempt) = attempt {
@@ -307,11 +308,11 @@ impl Call {
         }
     }
 
-    /// Returns how long the call has taken.
-    pub(super) fn taken(&self, progress: &Progress) -> Taken {
+    /// Returns how long the call has taken until `now`.
+    pub(super) fn taken(&self, progress: &Progress, now: Instant) -> Taken {
         let kept_others = Duration::from_micros(self.kept_others_us.load(Ordering::Relaxed));
         let waited = self.scheduler.queues.waited_by(self.attempt(progress.present_attempt()));
-        progress.taken(self.id, kept_others, waited)
+        progress.taken(self.id, now, kept_others, waited)
     }
 
     /// Returns the id of one of the call's attempts.

@@ -33,8 +33,9 @@ impl Desk for Call {
         let worker = surroundings.worker;
         let counted = self.scheduler.tally.count_attempt(worker);
         let id = AttemptId { call: self.id, attempt };
-        progress.begin_attempt(RunningAttempt::new(surroundings, counted, id), Instant::now());
-        self.watch(&progress);
+        let now = Instant::now();
+        progress.begin_attempt(RunningAttempt::new(surroundings, counted, id, now), now);
+        self.watch(&progress, now);
         let started = || Event::AttemptStarted { attempt: id, task: self.task.clone(), worker };
         self.scheduler.teller.tell(started);
         let span = progress.span.clone();

@@ -4,7 +4,7 @@
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::call::AttemptId;
 use crate::event::Event;
@@ -16,21 +16,21 @@ use crate::scheduler::watchdog::Watched;
 
 impl Call {
     /// Has the watchdog look when something may be due in the call's present stage. No look asked for earlier counts.
-    pub(super) fn watch(&self, progress: &Progress) {
+    pub(super) fn watch(&self, progress: &Progress, now: Instant) {
         let turn = self.turn.fetch_add(1, Ordering::AcqRel) + 1;
-        let after = match self.rules.terms.judge(&self.taken(progress)) {
+        let after = match self.rules.terms.judge(&self.taken(progress, now)) {
             Verdict::GoOn(None) => return,
             Verdict::GoOn(Some(after)) => after,
             _ => Duration::ZERO,
         };
-        self.scheduler.watchdog.watch(self.id.get(), self.me.clone(), turn, after);
+        self.scheduler.watchdog.watch(self.id.get(), self.me.clone(), turn, now, after);
     }
 
     /// Tells that the present attempt is slow.
     fn tell_slow(&self, mut progress: MutexGuard<'_, Progress>) {
         progress.is_known_as_slow = true;
         let attempt = AttemptId { call: self.id, attempt: progress.present_attempt() };
-        let running = self.taken(&progress).in_stage;
+        let running = self.taken(&progress, Instant::now()).in_stage;
         self.scheduler.teller.tell(|| Event::SlowCall {
             attempt,
             task: self.task.clone(),
@@ -60,7 +60,7 @@ impl Watched for Call {
         if !self.is_worth_a_look(turn) {
             return None;
         }
-        match self.rules.terms.judge(&self.taken(&progress)) {
+        match self.rules.terms.judge(&self.taken(&progress, Instant::now())) {
             Verdict::GoOn(after) => after,
             Verdict::TellSlow => {
                 self.tell_slow(progress);

@@ -96,11 +96,11 @@ pub(crate) struct RunningAttempt {
 impl Progress {
     /// Begins to wait for the first attempt.
     pub(crate) fn new(
+        now: Instant,
         caller: oneshot::Sender<Settlement>,
         permit: Option<OwnedSemaphorePermit>,
         span: CallSpan,
     ) -> Self {
-        let now = Instant::now();
         Progress {
             caller: Some(caller),
             permit,
@@ -129,7 +129,7 @@ impl Progress {
 
     /// Begins to wait for the first attempt, as a call of a batch that was submitted a while ago.
     pub(crate) fn since(submitted: Instant, caller: oneshot::Sender<Settlement>) -> Self {
-        Progress { submitted, since: submitted, ..Progress::new(caller, None, CallSpan::default()) }
+        Progress::new(submitted, caller, None, CallSpan::default())
     }
 
     /// Begins an attempt, which ran already at `begun`.
@@ -141,21 +141,21 @@ impl Progress {
         self.running_attempt = Some(attempt);
     }
 
-    /// Returns how long the call has taken. `kept_others` is for how long its attempt kept others waiting, `waited` for how
+    /// Returns how long the call has taken until `now`. `kept_others` is for how long its attempt kept others waiting, `waited` for how
     /// long it has waited for queues.
-    pub(crate) fn taken(&self, call: CallId, kept_others: Duration, waited: Duration) -> Taken {
+    pub(crate) fn taken(&self, call: CallId, now: Instant, kept_others: Duration, waited: Duration) -> Taken {
         let attempt = AttemptId { call, attempt: self.present_attempt() };
         let running = self.running_attempt.as_ref();
         Taken {
-            since_submission: self.submitted.elapsed(),
+            since_submission: now.saturating_duration_since(self.submitted),
             stage: match (running, self.pause) {
                 (Some(_), _) => Stage::Running,
                 (None, Some(_)) => Stage::Pausing,
                 (None, None) => Stage::Queued,
             },
             in_stage: self
-                .time_in_stage(kept_others, waited)
-                .saturating_sub(running.map_or(Duration::ZERO, RunningAttempt::host_time)),
+                .time_in_stage(now, kept_others, waited)
+                .saturating_sub(running.map_or(Duration::ZERO, |running| running.host_time(now))),
             pause: self.pause.unwrap_or_default(),
             used_by_others: running
                 .map_or(Duration::ZERO, |running| running.used_by_others(attempt, kept_others)),
@@ -167,8 +167,8 @@ impl Progress {
 
     /// Returns for how long the call has been in its present stage. To wait for a queue is patience and does not count, but
     /// who computes meanwhile does not wait; the first of the ticks that met it so may have come at once.
-    fn time_in_stage(&self, kept_others: Duration, waited: Duration) -> Duration {
-        let elapsed = self.since.elapsed();
+    fn time_in_stage(&self, now: Instant, kept_others: Duration, waited: Duration) -> Duration {
+        let elapsed = now.saturating_duration_since(self.since);
         let computed = kept_others.saturating_sub(TICK).min(elapsed);
         elapsed.saturating_sub(waited).max(computed)
     }
@@ -217,14 +217,19 @@ impl Progress {
 }
 
 impl RunningAttempt {
-    pub(crate) fn new(surroundings: Surroundings<'_>, counted: CountedAttempt, known_as: AttemptId) -> Self {
+    pub(crate) fn new(
+        surroundings: Surroundings<'_>,
+        counted: CountedAttempt,
+        known_as: AttemptId,
+        now: Instant,
+    ) -> Self {
         RunningAttempt {
             worker: surroundings.bell.clone(),
             known_as,
             hold: surroundings.hold.clone(),
             busy_ticks_before: surroundings.bell.long_busy_ticks(),
             held_before: surroundings.hold.total(),
-            host_time_before: surroundings.bell.host_time(),
+            host_time_before: surroundings.bell.host_time(now),
             ran: Duration::ZERO,
             counted,
             span: None,
@@ -245,8 +250,8 @@ impl RunningAttempt {
 
     /// Returns how much of its time was the host's own, as when it reads the backtrace of a trap: nobody's time runs then,
     /// within reason.
-    fn host_time(&self) -> Duration {
-        self.worker.host_time().saturating_sub(self.host_time_before).min(HOST_TIME_AT_MOST)
+    fn host_time(&self, now: Instant) -> Duration {
+        self.worker.host_time(now).saturating_sub(self.host_time_before).min(HOST_TIME_AT_MOST)
     }
 
     /// Returns true if others keep it from running at this moment.

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::call::{AttemptId, Company};
 use crate::event::Event;
@@ -99,7 +99,7 @@ impl Call {
             delay,
         });
         self.scheduler.tally.count_retried();
-        self.watch(&progress);
+        self.watch(&progress, Instant::now());
         drop(progress);
         self.scheduler.queues.attempt_ended(failed, false);
         attempt.end(Some(kind));
@@ -110,13 +110,13 @@ impl Call {
     /// Lets the next attempt wait for a worker.
     pub(super) fn end_pause(&self, mut progress: MutexGuard<'_, Progress>) {
         progress.end_pause();
-        self.watch(&progress);
+        self.watch(&progress, Instant::now());
         let attempt = AttemptId { call: self.id, attempt: progress.present_attempt() };
         self.scheduler.queue.release(attempt);
     }
 
     fn budget(&self, progress: &Progress) -> Budget {
-        let taken = self.taken(progress);
+        let taken = self.taken(progress, Instant::now());
         let deadline = self.rules.terms.deadline;
         Budget {
             since_first: progress.since_first_attempt(),

@@ -2,7 +2,6 @@
 //! old or idle, stop.
 
 use std::cell::Cell;
-use std::collections::HashMap;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -13,6 +12,7 @@ use std::time::Instant;
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
+use rustc_hash::FxHashMap;
 use tokio::time::Sleep;
 
 use crate::bell::Bell;
@@ -34,7 +34,7 @@ pub(crate) struct Worker {
     /// For each module, the sandboxes that may take a call.
     pub(super) shelves: Vec<Shelf>,
     /// All sandboxes, those included that take no more calls.
-    pub(super) doors: HashMap<DoorId, Rc<Door>>,
+    pub(super) doors: FxHashMap<DoorId, Rc<Door>>,
     pub(super) next_door: DoorId,
     pub(super) lobby: Rc<Lobby>,
     /// How many of the sandboxes that calls share have not opened yet.
@@ -84,7 +84,7 @@ impl Worker {
             bell,
             pulse,
             shelves,
-            doors: HashMap::new(),
+            doors: FxHashMap::default(),
             next_door: 0,
             lobby: Rc::default(),
             opening: Rc::default(),

@@ -59,7 +59,7 @@ impl Desk for Batch {
         let now = Instant::now();
         (state.begun, state.since) = (Some(now), now);
         drop(state);
-        self.scheduler.watchdog.watch(self.first.get(), self.me.clone(), 0, TICK);
+        self.scheduler.watchdog.watch(self.first.get(), self.me.clone(), 0, now, TICK);
         true
     }
 

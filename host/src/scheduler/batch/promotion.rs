@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use tokio::sync::oneshot;
 
@@ -34,7 +35,7 @@ impl Batch {
         let place = state.place.as_ref().expect("what runs does so somewhere");
         let surroundings = Surroundings { worker: place.worker, bell: &place.bell, hold: &place.hold };
         let counted = self.scheduler.tally.count_attempt(place.worker);
-        let running = RunningAttempt::new(surroundings, counted, self.attempt(0));
+        let running = RunningAttempt::new(surroundings, counted, self.attempt(0), Instant::now());
         let promoted = self.make_call(state, number, Some(running));
         let call = promoted.call();
         call.kept_others_us.store(self.kept_others_us.load(Ordering::Relaxed), Ordering::Relaxed);
