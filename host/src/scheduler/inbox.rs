@@ -1,7 +1,10 @@
 //! Where calls that travel in batches come back to whoever asked for them, many at a time.
+//!
+//! To wake a reader who sleeps takes a worker as long as many a call of a batch. So he is woken for every other batch
+//! only, while there is another that waits for a worker; should that not come back soon, the watchdog wakes him.
 
 use std::any::Any;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Context;
 use std::time::Duration;
@@ -12,13 +15,27 @@ use tokio::sync::oneshot;
 use crate::call::CallId;
 use crate::scheduler::calls::Call;
 use crate::scheduler::progress::Settlement;
+use crate::scheduler::watchdog::Watched;
+
+/// For so many batches the reader is woken at once.
+const BATCHES_TO_WAKE_FOR: usize = 2;
 
 /// Where calls of batches come back to.
 #[derive(Default)]
 pub(crate) struct Inbox {
     letters: Mutex<Letters>,
     has_news: AtomicBool,
+    /// How many batches wait for a worker.
+    batches_queued: AtomicUsize,
     waker: AtomicWaker,
+}
+
+/// Whether whoever reads an inbox has heard of what was put in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "the reader may have to be woken"]
+pub(super) enum Reader {
+    Knows,
+    ToBeWoken,
 }
 
 /// What has come back.
@@ -102,20 +119,41 @@ impl Drop for Promoted {
 }
 
 impl Inbox {
-    /// Puts in what has come back, and wakes whoever waits for it.
-    pub(super) fn deliver(&self, done: Option<DoneCalls>, mut promoted: Vec<Promoted>, is_dissolved: bool) {
+    /// Puts in what has come back. Whoever waits for it is woken, or is to be looked after in a moment.
+    pub(super) fn deliver(
+        &self,
+        done: Option<DoneCalls>,
+        mut promoted: Vec<Promoted>,
+        is_dissolved: bool,
+    ) -> Reader {
         let mut letters = self.letters();
         if letters.is_closed {
             // Outside the lock: those are withdrawn, and what they hold is somebody's own.
             drop(letters);
-            return;
+            return Reader::Knows;
         }
         letters.done.extend(done);
         letters.promoted.append(&mut promoted);
         letters.dissolved += u32::from(is_dissolved);
         self.has_news.store(true, Ordering::Release);
+        let has_time =
+            letters.done.len() < BATCHES_TO_WAKE_FOR && letters.promoted.is_empty() && !is_dissolved;
         drop(letters);
+        if has_time && self.batches_queued.load(Ordering::Acquire) > 0 {
+            return Reader::ToBeWoken;
+        }
         self.waker.wake();
+        Reader::Knows
+    }
+
+    /// Notes that a batch begins to wait for a worker.
+    pub(super) fn note_queued(&self) {
+        self.batches_queued.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Notes that it waits no longer.
+    pub(super) fn note_not_queued(&self) {
+        self.batches_queued.fetch_sub(1, Ordering::AcqRel);
     }
 
     /// Has the reader woken when something comes.
@@ -143,5 +181,18 @@ impl Inbox {
 
     fn letters(&self) -> MutexGuard<'_, Letters> {
         self.letters.lock().expect("no holder of this lock panics")
+    }
+}
+
+impl Watched for Inbox {
+    fn is_worth_a_look(&self, _: u32) -> bool {
+        self.has_news()
+    }
+
+    fn look(self: Arc<Self>, _: u32) -> Option<Duration> {
+        if self.has_news() {
+            self.waker.wake();
+        }
+        None
     }
 }

@@ -21,9 +21,10 @@ use crate::failure::Failure;
 use crate::hold::Hold;
 use crate::outcome::Ending;
 use crate::reply::{Desk, Reply};
+use crate::sandbox::engine::TICK;
 use crate::sandbox::invoke::{Invocation, Job, Many, Work};
 use crate::scheduler::calls::{Call, CallRules, Scheduler};
-use crate::scheduler::inbox::{Done, DoneCalls, Inbox, Outcomes, Promoted};
+use crate::scheduler::inbox::{Done, DoneCalls, Inbox, Outcomes, Promoted, Reader};
 use crate::tally::calls::CountedAttempt;
 
 /// What the desk of a batch calls the job as a whole, beside the numbers of its calls.
@@ -152,6 +153,7 @@ impl Scheduler {
             promoted: OnceLock::new(),
             state: Mutex::new(state),
         });
+        inbox.note_queued();
         // A pool that closes right now gives the job back; its reply then ends the batch.
         let _ = self.queue.push(batch.job());
         batch
@@ -182,7 +184,7 @@ impl Batch {
         if self.is_over() {
             return;
         }
-        let (seated_with, has_begun) = (state.seated_with.take(), state.place.is_some());
+        let (seated_with, has_begun) = (state.seated_with.take(), state.begun.is_some());
         let running = self.promote_running(&mut state);
         self.is_over.store(true, Ordering::Release);
         let first_left = std::mem::replace(&mut state.next, self.len());
@@ -200,6 +202,7 @@ impl Batch {
             worker.withdraw(self.attempt(0));
         }
         if !has_begun {
+            self.inbox.note_not_queued();
             self.scheduler.queue.note_withdrawn();
         }
     }
@@ -222,6 +225,9 @@ impl Batch {
         state.next = self.len();
         let done = self.take_done(&mut state);
         let mut permit = state.permit.take();
+        if state.begun.is_none() {
+            self.inbox.note_not_queued();
+        }
         if state.is_running {
             // Its sandbox is gone, and how it ended is about to be told.
             state.permit = permit.as_mut().and_then(|permit| permit.split(1));
@@ -230,12 +236,20 @@ impl Batch {
         drop(permit);
         self.scheduler.ledger.answered(done.calls.len());
         let is_dissolved = leftovers.is_dissolved;
-        self.inbox.deliver(Some(done), leftovers.promoted, is_dissolved);
+        self.deliver(Some(done), leftovers.promoted, is_dissolved);
         for call in leftovers.rest.into_iter().rev() {
             match &leftovers.not_started {
                 None => call.queue_up_first(),
                 Some(failure) => call.ended(1, Ending::Failed(failure.clone())),
             }
+        }
+    }
+
+    /// Has what has come back delivered.
+    fn deliver(&self, done: Option<DoneCalls>, promoted: Vec<Promoted>, is_dissolved: bool) {
+        if self.inbox.deliver(done, promoted, is_dissolved) == Reader::ToBeWoken {
+            let inbox: Weak<Inbox> = Arc::downgrade(&self.inbox);
+            self.scheduler.watchdog.watch(self.first.get(), inbox, 0, Instant::now(), TICK);
         }
     }
 
