@@ -179,8 +179,8 @@ fn pipe(house: &House) -> std::path::PathBuf {
 }
 
 #[cfg(unix)]
-fn open_to_write(pipe: &Path) {
-    fs::OpenOptions::new().write(true).open(pipe).expect("somebody reads");
+fn open_to_write(pipe: &Path) -> fs::File {
+    fs::OpenOptions::new().write(true).open(pipe).expect("somebody reads")
 }
 
 #[cfg(unix)]
@@ -218,8 +218,8 @@ async fn a_file_that_opens_after_its_calls_end_opens_for_nobody() {
     let late = open.with_timeout(MS * 50).submit(("pipe".to_owned(), "too-late".to_owned()));
     assert!(matches!(bounded("a call", late).await, Err(CallError::Failed(Failure::TimedOut(_)))));
     let awaited = open.submit(("pipe".to_owned(), "in-time".to_owned()));
-    until("it runs", || pool.stats().calls_running == 1).await;
-    open_to_write(&pipe);
+    // Kept open: it may be the first call's reader alone that is there yet.
+    let _writer = open_to_write(&pipe);
     bounded("a call that is awaited", awaited).await.expect("it opens");
     // The other was before it, in the same sandbox.
     bounded("another call", change(&pool, "change-p3", "create-directory-at", "in-time"))

@@ -64,6 +64,31 @@ async fn workers_that_die_again_and_again_lose_no_call() {
 }
 
 #[tokio::test]
+async fn of_calls_that_came_together_only_those_are_lost_that_kill_every_worker() {
+    let pool = basics(1, 16).await;
+    let echo = pool.task::<(User,), User>("echo-user").expect("a task");
+    let times = |n| match n {
+        1_500 => u32::MAX,
+        1_501 | 1_503 => 1,
+        _ => 0,
+    };
+    let users: Vec<_> = (0..3_000).map(|n| User::that_panics(format!("one of many {n}"), times(n))).collect();
+    let reports: Vec<_> = bounded("the map", echo.map(users).collect()).await;
+    assert_eq!(reports.len(), 3_000);
+    for (index, report) in reports.iter().enumerate() {
+        match &report.outcome {
+            Outcome::Completed(user) => assert_eq!(user.name, format!("one of many {index}")),
+            Outcome::Failed(Failure::Interrupted { .. }) => assert_eq!(index, 1_500),
+            other => panic!("{index}: {other:?}"),
+        }
+        assert_eq!(report.index, index);
+    }
+    assert!(!reports[1_500].is_completed());
+    assert_eq!(pool.stats().permits_free, 64);
+    bounded("close", pool.close()).await;
+}
+
+#[tokio::test]
 async fn pools_end_although_their_workers_are_dying() {
     for round in 0..20 {
         let pool = basics(2, 4).await;

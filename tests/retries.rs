@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use futures::StreamExt;
 use serde_json::{Value, json};
 use wasmpool::wasmtime::{self, component::ComponentType, component::Lift};
 use wasmpool::{
@@ -38,6 +39,22 @@ async fn without_a_policy_a_call_gets_one_attempt() {
     let report = report(&task(&pool, "err-until"), 2).await;
     assert!(matches!(&report.outcome, Outcome::Returned(error) if error.message == "attempt 1 is too early"));
     assert_eq!((report.attempts, report.history.len()), (1, 0));
+}
+
+#[tokio::test]
+async fn of_calls_that_came_together_each_that_fails_is_tried_again_by_itself() {
+    let pool = pool(|builder| builder.retry(RetryPolicy::exponential(MS).attempts(3))).await;
+    let attempts = |index| if index % 100 == 50 { 2 } else { 1 };
+    let reports = task(&pool, "err-until").map((0..2_000).map(attempts));
+    let reports: Vec<_> = bounded("the map", reports.collect()).await;
+    assert_eq!(reports.len(), 2_000);
+    for (index, report) in (0..).zip(&reports) {
+        let needed = attempts(index);
+        assert!(matches!(report.outcome, Outcome::Completed(value) if value == needed), "{report:?}");
+        assert_eq!((report.index, report.attempts), (index as usize, needed), "{report:?}");
+    }
+    assert_eq!(pool.stats().attempts_retried, 20);
+    pool.close().await;
 }
 
 #[tokio::test]

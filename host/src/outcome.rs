@@ -144,12 +144,12 @@ pub(crate) trait Answer {
     fn put_into(&mut self, outcomes: &mut dyn Any);
 }
 
-/// What a task returned.
+/// What an [`Answer`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
     Completed,
     Returned,
-    /// Nothing that can be given out.
+    /// The task returned something that cannot be given out.
     Failed,
 }
 

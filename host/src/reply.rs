@@ -38,7 +38,7 @@ pub(crate) trait Desk: Send + Sync {
     fn waits(&self) {}
     /// Hears how the attempt ended.
     fn ended(self: Arc<Self>, attempt: u32, ending: Ending);
-    /// As [`ended`](Self::ended), for an attempt that went through. Batches have one wrapping for many answers.
+    /// As [`ended`](Self::ended), for an attempt whose task has returned. Batches have one wrapping for many answers.
     fn answered(self: Arc<Self>, attempt: u32, answer: &mut dyn Answer) {
         self.ended(attempt, answer.wrap());
     }
@@ -71,7 +71,7 @@ impl Reply {
         }
     }
 
-    /// As [`answer`](Self::answer), for an attempt that went through.
+    /// As [`answer`](Self::answer), for an attempt whose task has returned.
     pub(crate) fn give(mut self, answer: &mut dyn Answer) {
         if let Some(desk) = self.desk.take() {
             desk.answered(self.attempt, answer);

@@ -50,7 +50,7 @@ impl Counter {
     pub(super) fn submit<Out, E>(
         &self,
         accepted: Accepted,
-        work: Result<Arc<dyn Invocation>, Failure>,
+        invocation: Result<Arc<dyn Invocation>, Failure>,
         permit: Option<OwnedSemaphorePermit>,
     ) -> CallHandle<Out, E>
     where
@@ -58,15 +58,16 @@ impl Counter {
         E: 'static,
     {
         let Accepted { id, span } = accepted;
-        let work = match work {
-            Ok(work) => work,
+        let invocation = match invocation {
+            Ok(invocation) => invocation,
             Err(failure) => {
                 self.scheduler().refuse(id, &self.name, &failure, span);
                 return CallHandle::ended(id, failure);
             }
         };
         let (task, affinity, rules) = (self.name.clone(), self.affinity, self.rules.clone());
-        let order = Order { task, module: self.module, work, affinity, rules, permit, span };
+        let module = self.module;
+        let order = Order { task, module, invocation, number: 0, affinity, rules, permit, span };
         let (call, settlement) = self.scheduler().submit(id, order);
         CallHandle::accepted(self.pool.clone(), call, settlement)
     }
@@ -75,7 +76,7 @@ impl Counter {
     /// takes. How they end is put into `outcomes`.
     pub(super) fn submit_batch(
         &self,
-        calls: Arc<dyn Invocation>,
+        invocation: Arc<dyn Invocation>,
         weights: Vec<usize>,
         first_index: usize,
         outcomes: Outcomes,
@@ -88,7 +89,7 @@ impl Counter {
         let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
         let permit = scheduler.permits.clone().try_acquire_many_owned(wanted).ok();
         let (task, module, rules) = (self.name.clone(), self.module, self.rules.clone());
-        let order = BatchOrder { task, module, calls, weights, outcomes, first_index, rules, permit };
+        let order = BatchOrder { task, module, invocation, weights, outcomes, first_index, rules, permit };
         Ok(scheduler.submit_batch(first, order, inbox))
     }
 
@@ -104,6 +105,16 @@ impl Counter {
             && terms.attempt_timeout.is_none_or(|time| time >= LEAST_TIME)
             && terms.slow_after >= LEAST_TIME
             && !CallSpan::is_wanted()
+    }
+
+    /// Returns how many batches of this task run side by side in a sandbox when so many are with each worker.
+    pub(super) fn batches_side_by_side(&self, per_worker: usize) -> u32 {
+        let shop = &self.pool.inner.shop;
+        let side_by_side = match shop.modules[self.module].isolation {
+            Isolation::Shared => shop.concurrency.min(per_worker),
+            Isolation::Exclusive | Isolation::Fresh => 1,
+        };
+        u32::try_from(side_by_side).unwrap_or(u32::MAX).max(1)
     }
 
     /// Returns how many calls can run at once.

@@ -1,7 +1,5 @@
 //! Calls by JSON whose types are not known before: each value says what it is.
 
-use std::sync::Arc;
-
 use futures::FutureExt;
 use serde_json::Value as Json;
 use wasmtime::component::{Accessor, Type, Val};
@@ -10,8 +8,8 @@ use wasmtime::{AsContextMut, Store};
 use crate::outcome::Outcome;
 use crate::sandbox::copying::check_answer;
 use crate::sandbox::invoke::{Broken, Inside, Invocation, Running, Turns, gone};
-use crate::sandbox::roster::Root;
-use crate::sandbox::run::{Copied, does_not_start, enter, leave, none_starts};
+use crate::sandbox::roster::{Copied, Root};
+use crate::sandbox::run::{begin, enter, leave, none_starts};
 use crate::sandbox::state::SandboxState;
 use crate::values::{Arg, size_as_json, size_of_values, value_to_json};
 
@@ -39,21 +37,12 @@ impl Invocation for Dynamic {
         let run = async move {
             while let Some(turn) = turns.next() {
                 let (params, mut results) = (self.params(turn.number), self.no_results());
-                let started = accessor.with(|mut store| {
-                    match func.start_call_concurrent(&mut store, &params, &mut results) {
-                        Ok(call) => {
-                            let task = Root::Task(call.task());
-                            enter(store.as_context_mut(), inside, task, turn, Copied::OneByOne);
-                            Some(call)
-                        }
-                        Err(error) => {
-                            does_not_start(turn, &error);
-                            None
-                        }
-                    }
+                let begun = accessor.with(|mut store| {
+                    let call = func.start_call_concurrent(&mut store, &params, &mut results);
+                    let call = call.map(|call| (call.task(), call));
+                    begin(store.as_context_mut(), inside, turn, Copied::OneByOne, call)
                 });
-                let Some(call) = started else { continue };
-                let task = Root::Task(call.task());
+                let Some((task, call)) = begun else { continue };
                 let ended = func.finish_call_concurrent(accessor, call).await;
                 ended.map_err(|error| Broken { task, error })?;
                 accessor.with(|mut store| {
@@ -90,11 +79,6 @@ impl Invocation for Dynamic {
             Ok(())
         };
         run.boxed_local()
-    }
-
-    fn one(&self, number: usize) -> Arc<dyn Invocation> {
-        let args = vec![self.args[number].clone()];
-        Arc::new(Dynamic { task: self.task, args, result: self.result.clone() })
     }
 }
 

@@ -30,9 +30,6 @@ pub(crate) trait Invocation: Send + Sync {
         store: &'a mut Store<SandboxState>,
         inside: Inside<'a>,
     ) -> Running<'a>;
-
-    /// Returns one of the calls by itself, without keeping the others.
-    fn one(&self, number: usize) -> Arc<dyn Invocation>;
 }
 
 /// Calls that run to their ends.
@@ -47,17 +44,16 @@ pub(crate) struct Broken {
     pub(crate) error: wasmtime::Error,
 }
 
-/// What a job is: calls, and how many of them.
+/// What a job is: some calls, and which of them.
 pub(crate) struct Work {
-    pub(crate) calls: Arc<dyn Invocation>,
-    pub(crate) many: Many,
+    pub(crate) invocation: Arc<dyn Invocation>,
+    pub(crate) which: Which,
 }
 
-pub(crate) enum Many {
-    /// There is only one.
-    One,
+pub(crate) enum Which {
+    One(usize),
     /// As many as this gives out.
-    Turns(Arc<dyn GivesTurns>),
+    Many(Arc<dyn GivesTurns>),
 }
 
 /// Gives out calls one after the other. Each has ended before the next is asked for.
@@ -69,7 +65,7 @@ pub(crate) trait GivesTurns: Send + Sync {
 pub(crate) enum Turns {
     One(Option<Turn>),
     Many {
-        calls: Arc<dyn GivesTurns>,
+        giver: Arc<dyn GivesTurns>,
         /// Owed for the job as a whole.
         _whole: Reply,
     },
@@ -83,17 +79,17 @@ pub(crate) struct Turn {
 }
 
 impl Turns {
-    pub(crate) fn of(many: Many, attempt: AttemptId, reply: Reply) -> Self {
-        match many {
-            Many::One => Turns::One(Some(Turn { number: 0, attempt, reply })),
-            Many::Turns(calls) => Turns::Many { calls, _whole: reply },
+    pub(crate) fn of(which: Which, attempt: AttemptId, reply: Reply) -> Self {
+        match which {
+            Which::One(number) => Turns::One(Some(Turn { number, attempt, reply })),
+            Which::Many(giver) => Turns::Many { giver, _whole: reply },
         }
     }
 
     pub(crate) fn next(&mut self) -> Option<Turn> {
         match self {
             Turns::One(turn) => turn.take(),
-            Turns::Many { calls, .. } => calls.clone().next(),
+            Turns::Many { giver, .. } => giver.clone().next(),
         }
     }
 }

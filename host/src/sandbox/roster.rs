@@ -11,7 +11,7 @@ use crate::queues::state::Owner;
 use crate::reply::Reply;
 
 /// Whose guest code runs: the name of a call while it does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Root {
     /// The guest task that the call began as. The engine uses it again once the call is through.
     Task(GuestTaskId),
@@ -30,6 +30,13 @@ pub(crate) struct Roster {
     beside_each_other: FxHashMap<GuestTaskId, Resident>,
 }
 
+/// How a call's values are copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Copied {
+    ByTypes,
+    OneByOne,
+}
+
 /// A call that runs.
 pub(crate) struct Resident {
     pub(crate) attempt: AttemptId,
@@ -38,8 +45,7 @@ pub(crate) struct Resident {
     pub(crate) abandoned_ticks: u32,
     /// When the last of them was.
     pub(crate) met_busy_at: Option<Instant>,
-    /// Whether its values are copied one by one.
-    pub(crate) is_one_by_one: bool,
+    pub(crate) copied: Copied,
     /// The first thing that it asked for and was denied.
     pub(crate) denial: Option<Box<Denial>>,
 }
@@ -48,8 +54,8 @@ pub(crate) struct Resident {
 const IN_A_ROW: Duration = Duration::from_millis(35);
 
 impl Resident {
-    pub(crate) fn new(attempt: AttemptId, reply: Reply, is_one_by_one: bool) -> Self {
-        Resident { attempt, reply, abandoned_ticks: 0, met_busy_at: None, is_one_by_one, denial: None }
+    pub(crate) fn new(attempt: AttemptId, reply: Reply, copied: Copied) -> Self {
+        Resident { attempt, reply, abandoned_ticks: 0, met_busy_at: None, copied, denial: None }
     }
 
     /// Notes that a tick met the call busy though nobody awaits it; returns how many did so in a row. The first after a

@@ -6,19 +6,13 @@ use std::future::ready;
 
 use futures::FutureExt;
 use wasmtime::StoreContextMut;
+use wasmtime::component::GuestTaskId;
 
 use crate::failure::{Denial, Failure};
-use crate::outcome::{Answer, Ending, error_text};
+use crate::outcome::{Answer, Ending, Form, error_text};
 use crate::sandbox::invoke::{Inside, Running, Turn, Turns};
-use crate::sandbox::roster::{Resident, Root};
+use crate::sandbox::roster::{Copied, Resident, Root};
 use crate::sandbox::state::SandboxState;
-
-/// How the values of calls are copied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Copied {
-    ByTypes,
-    OneByOne,
-}
 
 /// Puts a call on the roster.
 pub(super) fn enter(
@@ -29,9 +23,30 @@ pub(super) fn enter(
     copied: Copied,
 ) {
     inside.served.set(inside.served.get() + 1);
-    let resident = Resident::new(turn.attempt, turn.reply, copied == Copied::OneByOne);
+    let resident = Resident::new(turn.attempt, turn.reply, copied);
     let copy_bytes = store.data_mut().enter(root, resident);
     store.set_hostcall_fuel(copy_bytes);
+}
+
+/// Puts a call on the roster that the engine has taken in, before any of its guest code runs, or answers that it cannot be
+/// started.
+pub(super) fn begin<C>(
+    store: StoreContextMut<'_, SandboxState>,
+    inside: Inside<'_>,
+    turn: Turn,
+    copied: Copied,
+    call: wasmtime::Result<(GuestTaskId, C)>,
+) -> Option<(Root, C)> {
+    match call {
+        Ok((task, call)) => {
+            enter(store, inside, Root::Task(task), turn, copied);
+            Some((Root::Task(task), call))
+        }
+        Err(error) => {
+            does_not_start(turn, &error);
+            None
+        }
+    }
 }
 
 /// Takes an answered call off the roster and sends its answer.
@@ -43,10 +58,10 @@ pub(super) fn leave(mut store: StoreContextMut<'_, SandboxState>, root: Root, an
     }
     store.set_hostcall_fuel(copy_bytes);
     match resident {
-        Some(Resident { reply, denial: None, .. }) => reply.give(answer),
-        Some(Resident { reply, denial, .. }) => {
-            reply.answer(for_want_of(denial.map(|denial| *denial), answer.wrap()));
+        Some(Resident { reply, denial: Some(denial), .. }) if answer.form() != Form::Completed => {
+            reply.answer(for_want_of(Some(*denial), answer.wrap()));
         }
+        Some(Resident { reply, .. }) => reply.give(answer),
         None => {}
     }
 }
@@ -63,7 +78,7 @@ pub(crate) fn for_want_of(denial: Option<Denial>, ending: Ending) -> Ending {
 }
 
 /// Answers a call that cannot be started, which does its store no harm.
-pub(super) fn does_not_start(turn: Turn, error: &wasmtime::Error) {
+fn does_not_start(turn: Turn, error: &wasmtime::Error) {
     turn.reply.answer(Ending::Failed(Failure::NotStarted { reason: format!("{error:#}") }));
 }
 

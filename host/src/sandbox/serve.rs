@@ -120,9 +120,9 @@ async fn serve_calls(
                 if !begins(&job, door) {
                     continue;
                 }
-                let Job { attempt, work: Work { calls, many }, reply, .. } = job;
-                let turns = Turns::of(many, attempt, reply);
-                running.push(async move { (attempt, calls.run(turns, accessor, inside).await) });
+                let Job { attempt, work: Work { invocation, which }, reply, .. } = job;
+                let turns = Turns::of(which, attempt, reply);
+                running.push(async move { (attempt, invocation.run(turns, accessor, inside).await) });
                 continue;
             }
             door.note_came_by(cx);
@@ -147,8 +147,8 @@ async fn serve_one_by_one(
     };
     while let Some(job) = poll_fn(next).await {
         if begins(&job, door) {
-            let Job { attempt, work: Work { calls, many }, reply, .. } = job;
-            calls.run_alone(Turns::of(many, attempt, reply), store, inside).await?;
+            let Job { attempt, work: Work { invocation, which }, reply, .. } = job;
+            invocation.run_alone(Turns::of(which, attempt, reply), store, inside).await?;
             door.leave(attempt);
         }
     }

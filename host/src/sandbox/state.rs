@@ -25,7 +25,7 @@ use crate::sandbox::http::hooks::{HttpCaller, HttpNote, SandboxHooks, WhatHappen
 use crate::sandbox::meter::Limiter;
 use crate::sandbox::output::OutputDesk;
 use crate::sandbox::reach::Reach;
-use crate::sandbox::roster::{Resident, Root, Roster};
+use crate::sandbox::roster::{Copied, Resident, Root, Roster};
 
 /// A busy guest gives way to the rest of its worker every this many ticks.
 const TICKS_BETWEEN_YIELDS: u32 = 10;
@@ -128,7 +128,7 @@ impl SandboxState {
     /// Puts a call on the roster before any of its guest code runs; the engine uses an id again once its call is through.
     /// Returns how much the host may copy out of the guest at once from now on.
     pub(crate) fn enter(&mut self, task: Root, resident: Resident) -> usize {
-        self.calls_one_by_one += usize::from(resident.is_one_by_one);
+        self.calls_one_by_one += usize::from(resident.copied == Copied::OneByOne);
         self.roster.insert(task, resident);
         self.copy_bytes()
     }
@@ -138,7 +138,7 @@ impl SandboxState {
         self.settle_http_notes();
         let resident = self.roster.remove(task);
         self.calls_one_by_one -=
-            usize::from(resident.as_ref().is_some_and(|resident| resident.is_one_by_one));
+            usize::from(resident.as_ref().is_some_and(|resident| resident.copied == Copied::OneByOne));
         (resident, self.copy_bytes())
     }
 

@@ -1,7 +1,5 @@
 //! Calls by static types.
 
-use std::sync::Arc;
-
 use futures::FutureExt;
 use wasmtime::component::{Accessor, ComponentNamedList, Lift};
 use wasmtime::{AsContextMut, Store};
@@ -9,8 +7,8 @@ use wasmtime::{AsContextMut, Store};
 use crate::outcome::Outcome;
 use crate::sandbox::args::WireArgs;
 use crate::sandbox::invoke::{Broken, Inside, Invocation, Running, Turns};
-use crate::sandbox::roster::Root;
-use crate::sandbox::run::{Copied, does_not_start, enter, leave, none_starts};
+use crate::sandbox::roster::{Copied, Root};
+use crate::sandbox::run::{begin, enter, leave, none_starts};
 use crate::sandbox::state::SandboxState;
 
 /// Calls by static types: `P` is the tuple of parameters, `R` the tuple of results, of which an `Out` or an `E` is made.
@@ -25,7 +23,7 @@ pub(crate) struct Typed<P, R, Out, E> {
 
 pub(crate) type Conclude<R, Out, E> = fn(R, usize) -> Outcome<Out, E>;
 
-// What depends on the types is kept small: there are many of them.
+// All of this is there once for each pair of types: what does not depend on them is in `run`.
 impl<P, R, Out, E> Invocation for Typed<P, R, Out, E>
 where
     P: WireArgs,
@@ -47,25 +45,12 @@ where
         let run = async move {
             while let Some(turn) = turns.next() {
                 let params = self.params[turn.number].clone();
-                let started =
-                    accessor.with(|mut store| match func.start_call_concurrent(&mut store, params) {
-                        Ok(call) => {
-                            enter(
-                                store.as_context_mut(),
-                                inside,
-                                Root::Task(call.task()),
-                                turn,
-                                Copied::ByTypes,
-                            );
-                            Some(call)
-                        }
-                        Err(error) => {
-                            does_not_start(turn, &error);
-                            None
-                        }
-                    });
-                let Some(call) = started else { continue };
-                let task = Root::Task(call.task());
+                let begun = accessor.with(|mut store| {
+                    let call = func.start_call_concurrent(&mut store, params);
+                    let call = call.map(|call| (call.task(), call));
+                    begin(store.as_context_mut(), inside, turn, Copied::ByTypes, call)
+                });
+                let Some((task, call)) = begun else { continue };
                 let results = func.finish_call_concurrent(accessor, call).await;
                 let results = results.map_err(|error| Broken { task, error })?;
                 accessor.with(|mut store| {
@@ -102,10 +87,5 @@ where
             Ok(())
         };
         run.boxed_local()
-    }
-
-    fn one(&self, number: usize) -> Arc<dyn Invocation> {
-        let Typed { task, conclude, .. } = *self;
-        Arc::new(Typed { task, params: vec![self.params[number].clone()], conclude })
     }
 }

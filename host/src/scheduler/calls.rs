@@ -15,7 +15,7 @@ use crate::outcome::Interruption;
 use crate::patience::{Taken, Terms};
 use crate::queues::Queues;
 use crate::reply::Reply;
-use crate::sandbox::invoke::{Invocation, Job, Many, Queue, Work};
+use crate::sandbox::invoke::{Invocation, Job, Queue, Which, Work};
 use crate::scheduler::ledger::Ledger;
 use crate::scheduler::progress::{Progress, RunningAttempt, SettledEnd, Settlement};
 use crate::scheduler::setback::RetryRule;
@@ -51,7 +51,10 @@ pub(crate) struct CallRules {
 pub(crate) struct Order {
     pub(crate) task: Arc<str>,
     pub(crate) module: usize,
-    pub(crate) work: Arc<dyn Invocation>,
+    /// Some calls, of which this is one.
+    pub(crate) invocation: Arc<dyn Invocation>,
+    /// Its number among them.
+    pub(crate) number: usize,
     /// Calls of the same number go to the same sandbox while it lives.
     pub(crate) affinity: Option<u64>,
     pub(crate) rules: CallRules,
@@ -66,7 +69,9 @@ pub(crate) struct Call {
     pub(super) me: Weak<Call>,
     pub(super) task: Arc<str>,
     module: usize,
-    work: Arc<dyn Invocation>,
+    /// Some calls, of which this is one. It keeps what the others were called with, too.
+    invocation: Arc<dyn Invocation>,
+    number: usize,
     affinity: Option<u64>,
     pub(super) rules: CallRules,
     pub(super) scheduler: Arc<Scheduler>,
@@ -108,7 +113,8 @@ impl Scheduler {
             me: me.clone(),
             task: order.task,
             module: order.module,
-            work: order.work,
+            invocation: order.invocation,
+            number: order.number,
             affinity: order.affinity,
             rules: order.rules,
             scheduler: self.clone(),
@@ -192,7 +198,7 @@ impl Call {
             company,
             affinity: self.affinity,
             calls: 1,
-            work: Work { calls: self.work.clone(), many: Many::One },
+            work: Work { invocation: self.invocation.clone(), which: Which::One(self.number) },
             reply: Reply::to(self.clone(), attempt),
         }
     }

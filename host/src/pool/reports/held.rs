@@ -82,12 +82,15 @@ impl<Out: 'static, E: 'static> Held<Out, E> {
         self.put(ended.report.index, Item::One(ended));
     }
 
-    /// As [`hold`](Self::hold), for calls that came back together. `weigh` returns how much memory an output takes.
-    pub(super) fn hold_all(&mut self, done: DoneCalls, weigh: fn(&Out) -> usize) {
+    /// As [`hold`](Self::hold), for calls that came back together. `weigh` returns how much memory an output takes, in
+    /// bytes. Returns how much their inputs take.
+    pub(super) fn hold_all(&mut self, done: DoneCalls, weigh: fn(&Out) -> usize) -> usize {
         let DoneCalls { first, first_index, mut calls, outcomes } = done;
         let outcomes: Box<Vec<Outcome<Out, E>>> =
             outcomes.downcast().expect("a stream of reports asks for calls of its own types");
+        let mut input_bytes = 0;
         for (call, outcome) in calls.iter_mut().zip(&*outcomes) {
+            input_bytes += call.weight;
             if let Outcome::Completed(output) = outcome {
                 call.weight += weigh(output);
             }
@@ -99,6 +102,7 @@ impl<Out: 'static, E: 'static> Held<Out, E> {
         if let Some(index) = together.next_index() {
             self.put(index, Item::Many(together));
         }
+        input_bytes
     }
 
     fn put(&mut self, index: usize, item: Item<Out, E>) {
@@ -203,8 +207,8 @@ mod tests {
     #[test]
     fn what_came_back_together_is_given_out_in_input_order_around_those_that_went_their_own_way() {
         let mut held = Held::in_input_order();
-        held.hold_all(together(5, 0..3), |_| 1);
-        held.hold_all(together(0, [0, 1, 3, 4]), |_| 1);
+        assert_eq!(held.hold_all(together(5, 0..3), |_| 1), 3);
+        assert_eq!(held.hold_all(together(0, [0, 1, 3, 4]), |_| 1), 4);
         assert_eq!(taken(&mut held), [0, 1]);
         assert_eq!((held.calls(), held.bytes()), (5, 10), "each has an input and an output");
         held.hold(alone(2));

@@ -9,7 +9,7 @@ use crate::error::PoolError;
 use crate::failure::Failure;
 use crate::outcome::Outcome;
 use crate::pool::handle::CallHandle;
-use crate::pool::reports::source::Taken;
+use crate::pool::reports::source::{Calls, Taken};
 use crate::pool::reports::{HELD_BYTES, HELD_CALLS, Reports, Submission};
 use crate::sandbox::invoke::Invocation;
 use crate::scheduler::inbox::Letters;
@@ -20,12 +20,12 @@ const BATCH_BYTES: usize = 1 << 20;
 /// A worker has one batch in hand and finds the next ones ready while the caller makes more.
 const BATCHES_PER_WORKER: usize = 3;
 
-/// The clock is read once for so many inputs that come fast, because that takes longer than such an input.
+/// The clock is read once for so many inputs, because that takes longer than to come by an input from memory.
 const INPUTS_BETWEEN_LOOKS: usize = 8;
 
 /// Inputs at hand that are to travel together.
 struct Collected {
-    weights: Vec<usize>,
+    inputs: usize,
     bytes: usize,
     since: Instant,
 }
@@ -34,39 +34,33 @@ impl<Out: Send + 'static, E: Send + 'static> Reports<Out, E> {
     /// Takes inputs as long as there is room for their calls.
     pub(super) fn submit_more(&mut self, cx: &mut Context<'_>) {
         let together = match self.counter.takes_batches() {
-            true => self.pace.calls_together(),
+            true => self.pace.calls_together(self.counter.batches_side_by_side(BATCHES_PER_WORKER)),
             false => 1,
         };
         let begun = Instant::now();
         let taken_before = self.taken;
-        let mut collected = Collected { weights: Vec::new(), bytes: 0, since: begun };
-        while !self.exhausted && self.has_room(together, collected.weights.len()) {
+        // Some are there already if the source panicked the last time.
+        let mut collected = Collected { inputs: self.source.gathered(), bytes: 0, since: begun };
+        while !self.exhausted && self.has_room(together, collected.inputs) {
             let Poll::Ready(next) = self.source.poll_take(cx) else { break };
             let Some(Taken { weight, fit }) = next else {
                 self.exhausted = true;
                 break;
             };
             self.input_bytes += weight;
+            collected.bytes += weight;
+            collected.inputs += usize::from(fit.is_ok());
             match fit {
-                Ok(()) if together > 1 => {
-                    collected.bytes += weight;
-                    collected.weights.push(weight);
-                    if self.are_enough(&collected, together) {
-                        self.send_together(&mut collected, together);
-                    }
-                }
-                Ok(()) => {
-                    let work = self.source.make_calls();
-                    self.send(Ok(work), weight);
-                }
+                Ok(()) if !self.are_enough(&collected, together) => {}
+                Ok(()) => self.send_gathered(&mut collected),
                 Err(failure) => {
                     // Calls have their numbers in the order of their inputs.
-                    self.send_together(&mut collected, together);
+                    self.send_gathered(&mut collected);
                     self.send(Err(failure), weight);
                 }
             }
         }
-        self.send_together(&mut collected, together);
+        self.send_gathered(&mut collected);
         let inputs = self.taken - taken_before;
         if inputs > 0 {
             self.pace.note_inputs(u32::try_from(inputs).unwrap_or(u32::MAX), begun.elapsed());
@@ -75,18 +69,21 @@ impl<Out: Send + 'static, E: Send + 'static> Reports<Out, E> {
 
     /// Returns true if the inputs at hand should go now.
     fn are_enough(&self, collected: &Collected, together: usize) -> bool {
-        let inputs = collected.weights.len();
-        inputs >= together
-            || collected.bytes >= BATCH_BYTES
-            || ((inputs.is_multiple_of(INPUTS_BETWEEN_LOOKS) || !self.pace.inputs_come_fast())
-                && self.pace.is_time(collected.since.elapsed()))
+        if collected.inputs >= together || collected.bytes >= BATCH_BYTES {
+            return true;
+        }
+        // Where calls have come back meanwhile, or none are on their way, inputs may be slow.
+        let is_worth_a_look = collected.inputs.is_multiple_of(INPUTS_BETWEEN_LOOKS)
+            || self.inbox.has_news()
+            || self.together == 0;
+        is_worth_a_look && self.pace.is_time(collected.since.elapsed())
     }
 
     /// Submits a call by itself.
-    fn send(&mut self, work: Result<Arc<dyn Invocation>, Failure>, weight: usize) {
+    fn send(&mut self, invocation: Result<Arc<dyn Invocation>, Failure>, weight: usize) {
         let permit = self.counter.scheduler().permits.clone().try_acquire_owned().ok();
         let Some(accepted) = self.counter.accept() else { return self.refuse(weight) };
-        let handle = self.counter.submit(accepted, work, permit);
+        let handle = self.counter.submit(accepted, invocation, permit);
         self.running.push(Submission { handle, index: self.taken, weight });
         self.taken += 1;
     }
@@ -98,19 +95,19 @@ impl<Out: Send + 'static, E: Send + 'static> Reports<Out, E> {
         self.taken += 1;
     }
 
-    /// Submits calls that travel together.
-    fn send_together(&mut self, collected: &mut Collected, together: usize) {
-        if collected.weights.is_empty() {
+    /// Submits calls of the inputs at hand, which travel together if they are more than one.
+    fn send_gathered(&mut self, collected: &mut Collected) {
+        if collected.inputs == 0 {
             return;
         }
-        let calls = self.source.make_calls();
-        let weights = std::mem::replace(&mut collected.weights, Vec::with_capacity(together));
-        (collected.bytes, collected.since) = (0, Instant::now());
+        let Calls { invocation, weights } = self.source.make_calls();
+        (collected.inputs, collected.bytes) = (0, 0);
         if let [weight] = weights[..] {
-            return self.send(Ok(calls), weight);
+            return self.send(Ok(invocation), weight);
         }
+        collected.since = Instant::now();
         let (inputs, outcomes) = (weights.len(), Vec::<Outcome<Out, E>>::with_capacity(weights.len()));
-        match self.counter.submit_batch(calls, weights, self.taken, Box::new(outcomes), &self.inbox) {
+        match self.counter.submit_batch(invocation, weights, self.taken, Box::new(outcomes), &self.inbox) {
             Ok(batch) => {
                 self.batches.push(batch);
                 self.together += inputs;
@@ -156,9 +153,8 @@ impl<Out: Send + 'static, E: Send + 'static> Reports<Out, E> {
             self.together -= calls.len();
             self.ended += calls.len();
             self.failed += calls.iter().filter(|done| done.is_error).count();
-            self.input_bytes -= calls.iter().map(|done| done.weight).sum::<usize>();
             self.pace.note_calls(calls.iter().map(|done| done.running));
-            self.held.hold_all(done, self.weigh);
+            self.input_bytes -= self.held.hold_all(done, self.weigh);
         }
     }
 }

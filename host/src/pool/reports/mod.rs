@@ -37,10 +37,12 @@ const HELD_BYTES: usize = 64 << 20;
 /// end as cancelled. Dropping it withdraws all calls that have not ended.
 ///
 /// Calls that take some 50 µs or less go to a worker many at a time, as many as keep it busy for 100 µs, and their reports
-/// come back together. One that waits, computes on for 10 ms or fails goes on by itself from then on, with all that single
-/// calls have; those behind it go to whoever is free. That is so unless something asks for each call from its beginning: an affinity, a
-/// sandbox for each call, a limit of calls or memory of a sandbox, a queue timeout or a deadline, an attempt timeout or
-/// slow notice of less than 100 ms, or `tracing` spans.
+/// come back together; who awaits them is woken for two such lots at once while there are more to come, at most some 20 ms
+/// late. A call that waits, computes on for 10 ms or fails goes on by itself from then on, with all that single calls have,
+/// and holds the inputs of those it came with until it ends (up to 1 MiB of what counts above); those behind it go to
+/// whoever is free. That is so unless something asks for each call from its beginning: an affinity, a sandbox for each call,
+/// a limit of calls or memory of a sandbox, a queue timeout or a deadline, an attempt timeout or slow notice of less than
+/// 100 ms, or `tracing` spans.
 #[must_use = "a stream does nothing until it is polled"]
 pub struct Reports<Out, E> {
     source: Box<dyn Source>,

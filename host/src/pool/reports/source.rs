@@ -15,8 +15,11 @@ pub(crate) trait Source: Send {
     /// Takes the next input.
     fn poll_take(&mut self, cx: &mut Context<'_>) -> Poll<Option<Taken>>;
 
-    /// Makes calls of the inputs that were taken and fit, in their order.
-    fn make_calls(&mut self) -> Arc<dyn Invocation>;
+    /// Returns how many inputs were taken and fit, and have not been made calls.
+    fn gathered(&self) -> usize;
+
+    /// Makes calls of those, in their order.
+    fn make_calls(&mut self) -> Calls;
 
     /// Returns how many inputs there are at least and at most that have not been taken.
     fn size_hint(&self) -> (usize, Option<usize>);
@@ -30,17 +33,26 @@ pub(crate) struct Taken {
     pub(super) fit: Result<(), Failure>,
 }
 
+/// Calls that are ready to be handed in.
+pub(crate) struct Calls {
+    pub(super) invocation: Arc<dyn Invocation>,
+    /// How much memory the input of each takes, in bytes.
+    pub(super) weights: Vec<usize>,
+}
+
 /// A source whose inputs come from a stream.
 pub(crate) struct Inputs<S, In> {
     inputs: Pin<Box<S>>,
     gathered: Box<dyn Gather<In>>,
+    /// How much memory each of these takes, in bytes.
+    weights: Vec<usize>,
     /// Returns how much memory an input takes, in bytes.
     weigh: fn(&In) -> usize,
 }
 
 impl<S, In> Inputs<S, In> {
     pub(crate) fn new(inputs: S, prepare: Arc<dyn Prepare<In>>, weigh: fn(&In) -> usize) -> Self {
-        Inputs { inputs: Box::pin(inputs), gathered: prepare.many(), weigh }
+        Inputs { inputs: Box::pin(inputs), gathered: prepare.many(), weights: Vec::new(), weigh }
     }
 }
 
@@ -48,11 +60,21 @@ impl<S: Stream<Item = In> + Send, In> Source for Inputs<S, In> {
     fn poll_take(&mut self, cx: &mut Context<'_>) -> Poll<Option<Taken>> {
         let Some(input) = ready!(self.inputs.as_mut().poll_next(cx)) else { return Poll::Ready(None) };
         let weight = (self.weigh)(&input);
-        Poll::Ready(Some(Taken { weight, fit: self.gathered.put(input) }))
+        let fit = self.gathered.put(input);
+        if fit.is_ok() {
+            self.weights.push(weight);
+        }
+        Poll::Ready(Some(Taken { weight, fit }))
     }
 
-    fn make_calls(&mut self) -> Arc<dyn Invocation> {
-        self.gathered.take()
+    fn gathered(&self) -> usize {
+        self.weights.len()
+    }
+
+    fn make_calls(&mut self) -> Calls {
+        // As many may come the next time.
+        let next = Vec::with_capacity(self.weights.len());
+        Calls { invocation: self.gathered.take(), weights: std::mem::replace(&mut self.weights, next) }
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

@@ -144,6 +144,7 @@ impl Desk for Batch {
         let now = Instant::now();
         let mut guard = self.state();
         let state = &mut *guard;
+        // While it is here that calls run, nothing is over that has not been promoted; anything else is told at length.
         let (true, Some(outcomes)) = (self.is_mere_number(state, number), &mut state.outcomes) else {
             drop(guard);
             return self.ended(number, answer.wrap());

@@ -22,7 +22,7 @@ use crate::hold::Hold;
 use crate::outcome::Ending;
 use crate::reply::{Desk, Reply};
 use crate::sandbox::engine::TICK;
-use crate::sandbox::invoke::{Invocation, Job, Many, Work};
+use crate::sandbox::invoke::{Invocation, Job, Which, Work};
 use crate::scheduler::calls::{Call, CallRules, Scheduler};
 use crate::scheduler::inbox::{Done, DoneCalls, Inbox, Outcomes, Promoted, Reader};
 use crate::tally::calls::CountedAttempt;
@@ -37,7 +37,7 @@ const NOBODY: u32 = u32::MAX - 1;
 pub(crate) struct BatchOrder {
     pub(crate) task: Arc<str>,
     pub(crate) module: usize,
-    pub(crate) calls: Arc<dyn Invocation>,
+    pub(crate) invocation: Arc<dyn Invocation>,
     /// How much memory the input of each takes, in bytes.
     pub(crate) weights: Vec<usize>,
     /// Where their outcomes are put; empty.
@@ -55,7 +55,7 @@ pub(crate) struct Batch {
     first: CallId,
     task: Arc<str>,
     module: usize,
-    calls: Arc<dyn Invocation>,
+    invocation: Arc<dyn Invocation>,
     /// How much memory the input of each call takes, in bytes.
     weights: Vec<usize>,
     first_index: usize,
@@ -139,7 +139,7 @@ impl Scheduler {
             first,
             task: order.task,
             module: order.module,
-            calls: order.calls,
+            invocation: order.invocation,
             weights: order.weights,
             first_index: order.first_index,
             rules: order.rules,
@@ -168,7 +168,7 @@ impl Batch {
             company: Company::Shared,
             affinity: None,
             calls: self.weights.len(),
-            work: Work { calls: self.calls.clone(), many: Many::Turns(self.clone()) },
+            work: Work { invocation: self.invocation.clone(), which: Which::Many(self.clone()) },
             reply: Reply::to(self.clone(), WHOLE),
         }
     }

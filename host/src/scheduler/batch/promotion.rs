@@ -58,7 +58,8 @@ impl Batch {
         let order = Order {
             task: self.task.clone(),
             module: self.module,
-            work: self.calls.one(number as usize),
+            invocation: self.invocation.clone(),
+            number: number as usize,
             affinity: None,
             rules: self.rules.clone(),
             permit,
