@@ -1,10 +1,11 @@
 //! Many calls of one task: in which order reports come, how far ahead inputs are taken, and what becomes of the
 //! rest when somebody stops reading.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use futures::{Stream, StreamExt};
+use futures::{FutureExt, Stream, StreamExt};
 use serde_json::json;
 use wasmpool::{CallError, Failure, Outcome};
 
@@ -21,6 +22,29 @@ async fn reports_come_in_input_order_although_the_first_call_ends_last() {
         assert_eq!(report.index, place);
         assert!(matches!(report.outcome, Outcome::Completed(ms) if ms == *input), "{report:?}");
     }
+    pool.close().await;
+}
+
+#[tokio::test]
+async fn inputs_that_panic_cost_nobody_else_an_input() {
+    let pool = basics(2, 1).await;
+    let sleep = pool.task::<(u32,), u32>("sleep-ms").expect("a task");
+    // Calls travel together by then, so some inputs are at hand that are not called yet.
+    let mut reports = sleep.map((0..2_000).map(|n| {
+        assert!(n % 500 != 499, "no input here");
+        0
+    }));
+    let (mut indices, mut panics) = (Vec::new(), 0);
+    loop {
+        match bounded("a report", AssertUnwindSafe(reports.next()).catch_unwind()).await {
+            Ok(Some(report)) => indices.push(report.index),
+            Ok(None) => break,
+            Err(_) => panics += 1,
+        }
+        let (least, most) = reports.size_hint();
+        assert!(least <= 2_000 - indices.len() && most.is_none_or(|most| most >= 1_996 - indices.len()));
+    }
+    assert_eq!((panics, indices), (4, (0..1_996).collect()));
     pool.close().await;
 }
 

@@ -29,6 +29,7 @@ pub(crate) fn sync(subjects: &Subjects, report: &mut Report) {
         Calls::About(300_000),
         vec![
             way("bare engine", |calls| bare_sync(&plain, calls)),
+            way("bare engine, 2 threads", |calls| on_two_threads(calls, |calls| bare_sync(&plain, calls))),
             way("bare engine, concurrency support", |calls| bare_sync(&concurrent, calls)),
             way("typed handle", |calls| typed_sums(pool(1), "add", calls)),
             way("typed handle, 2 workers", |calls| typed_sums(pool(2), "add", calls)),
@@ -47,6 +48,7 @@ pub(crate) fn r#async(subjects: &Subjects, report: &mut Report) {
         Calls::About(200_000),
         vec![
             way("bare engine", |calls| bare_async(&bare, calls)),
+            way("bare engine, 2 threads", |calls| on_two_threads(calls, |calls| bare_async(&bare, calls))),
             way("typed handle", |calls| typed_sums(pool_in_flight(guest, 1), "add-async", calls)),
             way("typed handle, 2 workers", |calls| typed_sums(pool_in_flight(guest, 2), "add-async", calls)),
             way("JSON handle", |calls| json_sums(pool_in_flight(guest, 1), "add-async", calls)),
@@ -76,6 +78,15 @@ fn bare_sync(bare: &Bare, calls: u64) -> Duration {
         let start = Instant::now();
         sum_up(calls).await;
         start.elapsed()
+    })
+}
+
+/// Half of the calls on each of two threads, which share the engine, as long as the longer of them takes.
+fn on_two_threads(calls: u64, make: impl Fn(u64) -> Duration + Sync) -> Duration {
+    let half = || make(calls / 2);
+    std::thread::scope(|scope| {
+        let other = scope.spawn(half);
+        half().max(other.join().expect("the calls come to their sum"))
     })
 }
 

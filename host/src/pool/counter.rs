@@ -7,12 +7,13 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::call::{CallId, Isolation};
 use crate::failure::Failure;
+use crate::outcome::Parcel;
 use crate::pool::Pool;
 use crate::pool::handle::CallHandle;
 use crate::sandbox::invoke::Invocation;
 use crate::scheduler::batch::{Batch, BatchOrder};
 use crate::scheduler::calls::{CallRules, Order, Scheduler};
-use crate::scheduler::inbox::{Inbox, Outcomes};
+use crate::scheduler::inbox::Inbox;
 use crate::spans::CallSpan;
 
 /// Who has less time than this for an attempt is not made to wait for others of a batch.
@@ -79,7 +80,7 @@ impl Counter {
         invocation: Arc<dyn Invocation>,
         weights: Vec<usize>,
         first_index: usize,
-        outcomes: Outcomes,
+        outcomes: Parcel,
         inbox: &Arc<Inbox>,
     ) -> Result<Arc<Batch>, Vec<usize>> {
         let scheduler = self.scheduler();
@@ -105,16 +106,6 @@ impl Counter {
             && terms.attempt_timeout.is_none_or(|time| time >= LEAST_TIME)
             && terms.slow_after >= LEAST_TIME
             && !CallSpan::is_wanted()
-    }
-
-    /// Returns how many batches of this task run side by side in a sandbox when so many are with each worker.
-    pub(super) fn batches_side_by_side(&self, per_worker: usize) -> u32 {
-        let shop = &self.pool.inner.shop;
-        let side_by_side = match shop.modules[self.module].isolation {
-            Isolation::Shared => shop.concurrency.min(per_worker),
-            Isolation::Exclusive | Isolation::Fresh => 1,
-        };
-        u32::try_from(side_by_side).unwrap_or(u32::MAX).max(1)
     }
 
     /// Returns how many calls can run at once.

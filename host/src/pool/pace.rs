@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 /// What a batch should keep a worker busy for. A hop there and back costs some microseconds of both sides, and of a
-/// worker that has to be woken 50 or so.
-const BATCH_TIME: Duration = Duration::from_micros(100);
+/// worker that has to be woken 50 or so: with half of this time, calls cost some 3 % more.
+const BATCH_TIME: Duration = Duration::from_micros(200);
 
 /// Calls that take longer are not worth it.
 const SHORT: Duration = Duration::from_micros(50);
@@ -75,15 +75,19 @@ impl Pace {
         self.input = (self.input + each) / 2;
     }
 
-    /// Returns how many calls should travel together; 1 for none with others. Where several batches run side by side in
-    /// one sandbox, each of their calls takes so many times as long as it keeps the worker busy.
-    pub(super) fn calls_together(&self, batches_side_by_side: u32) -> usize {
+    /// Returns how many calls should travel together; 1 for none with others.
+    pub(super) fn calls_together(&self) -> usize {
         if self.seen < CALLS_AT_LEAST || self.alone > 0 || self.call > SHORT || self.input > SHORT {
             return 1;
         }
-        let each = (self.call / batches_side_by_side).max(Duration::from_nanos(1));
+        let each = self.call.max(Duration::from_nanos(1));
         let calls = (BATCH_TIME.as_nanos() / each.as_nanos()).min(CALLS_AT_MOST.into());
         usize::try_from(calls).expect("it is small")
+    }
+
+    /// Returns true if it costs more to look at the clock than to come by an input.
+    pub(super) fn inputs_come_fast(&self) -> bool {
+        self.input < TOLERATED
     }
 
     /// Returns true if the inputs at hand should go now, which took so long to come by.
@@ -108,31 +112,24 @@ mod tests {
     fn short_calls_travel_together_once_some_have_been_seen() {
         let mut pace = Pace::default();
         for _ in 0..CALLS_AT_LEAST {
-            assert_eq!(pace.calls_together(1), 1);
+            assert_eq!(pace.calls_together(), 1);
             note(&mut pace, 1, us(2));
         }
-        assert_eq!(pace.calls_together(1), 50);
+        assert_eq!(pace.calls_together(), 100);
         (0..100).for_each(|_| note(&mut pace, 50, Duration::from_nanos(100)));
-        assert_eq!(pace.calls_together(1), CALLS_AT_MOST as usize);
-    }
-
-    #[test]
-    fn where_batches_run_side_by_side_each_is_as_long_as_its_share_of_the_worker() {
-        let mut pace = Pace::default();
-        note(&mut pace, 20, us(6));
-        assert_eq!((pace.calls_together(1), pace.calls_together(3)), (16, 50));
+        assert_eq!(pace.calls_together(), CALLS_AT_MOST as usize);
     }
 
     #[test]
     fn a_rare_long_call_changes_little_and_many_of_them_much() {
         let mut pace = Pace::default();
         (0..20).for_each(|_| note(&mut pace, 100, us(1)));
-        assert_eq!(pace.calls_together(1), 100);
+        assert_eq!(pace.calls_together(), 200);
         note(&mut pace, 1, Duration::from_secs(1));
-        assert!(pace.calls_together(1) >= 40, "{pace:?}");
+        assert!(pace.calls_together() >= 80, "{pace:?}");
         let alone = (1..).find(|_| {
             note(&mut pace, 1, Duration::from_secs(1));
-            pace.calls_together(1) == 1
+            pace.calls_together() == 1
         });
         assert!(alone.is_some_and(|calls| calls < 20), "{alone:?}");
     }
@@ -144,7 +141,7 @@ mod tests {
             pace.note_batches(1);
             (0..).find(|_| {
                 note(pace, 1, us(1));
-                pace.calls_together(1) > 1
+                pace.calls_together() > 1
             })
         };
         let alone: Vec<_> = (0..8).map(|_| calls_alone(&mut pace)).collect();
@@ -160,10 +157,10 @@ mod tests {
         (0..20).for_each(|_| note(&mut pace, 100, us(1)));
         let slow = (1..).find(|_| {
             pace.note_inputs(1, Duration::from_secs(1));
-            pace.calls_together(1) == 1
+            pace.calls_together() == 1
         });
         assert!(slow.is_some_and(|inputs| inputs < 10), "{slow:?}");
         (0..20).for_each(|_| pace.note_inputs(1, us(1)));
-        assert_eq!(pace.calls_together(1), 100);
+        assert_eq!(pace.calls_together(), 200);
     }
 }

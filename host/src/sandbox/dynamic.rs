@@ -39,8 +39,9 @@ impl Invocation for Dynamic {
                 let (params, mut results) = (self.params(turn.number), self.no_results());
                 let begun = accessor.with(|mut store| {
                     let call = func.start_call_concurrent(&mut store, &params, &mut results);
-                    let call = call.map(|call| (call.task(), call));
-                    begin(store.as_context_mut(), inside, turn, Copied::OneByOne, call)
+                    let task = call.as_ref().map(|call| call.task());
+                    let task = begin(store.as_context_mut(), inside, turn, Copied::OneByOne, task)?;
+                    Some((task, call.ok()?))
                 });
                 let Some((task, call)) = begun else { continue };
                 let ended = func.finish_call_concurrent(accessor, call).await;

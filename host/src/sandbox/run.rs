@@ -28,22 +28,22 @@ pub(super) fn enter(
     store.set_hostcall_fuel(copy_bytes);
 }
 
-/// Puts a call on the roster that the engine has taken in, before any of its guest code runs, or answers that it cannot be
-/// started.
-pub(super) fn begin<C>(
+/// Puts a call on the roster that the engine has taken in as `task`, before any of its guest code runs, or answers that it
+/// cannot be started.
+pub(super) fn begin(
     store: StoreContextMut<'_, SandboxState>,
     inside: Inside<'_>,
     turn: Turn,
     copied: Copied,
-    call: wasmtime::Result<(GuestTaskId, C)>,
-) -> Option<(Root, C)> {
-    match call {
-        Ok((task, call)) => {
+    task: Result<GuestTaskId, &wasmtime::Error>,
+) -> Option<Root> {
+    match task {
+        Ok(task) => {
             enter(store, inside, Root::Task(task), turn, copied);
-            Some((Root::Task(task), call))
+            Some(Root::Task(task))
         }
         Err(error) => {
-            does_not_start(turn, &error);
+            does_not_start(turn, error);
             None
         }
     }

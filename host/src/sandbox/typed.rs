@@ -23,7 +23,7 @@ pub(crate) struct Typed<P, R, Out, E> {
 
 pub(crate) type Conclude<R, Out, E> = fn(R, usize) -> Outcome<Out, E>;
 
-// All of this is there once for each pair of types: what does not depend on them is in `run`.
+// All of this is there once for the types of each task: what does not depend on them is in `run`.
 impl<P, R, Out, E> Invocation for Typed<P, R, Out, E>
 where
     P: WireArgs,
@@ -47,8 +47,9 @@ where
                 let params = self.params[turn.number].clone();
                 let begun = accessor.with(|mut store| {
                     let call = func.start_call_concurrent(&mut store, params);
-                    let call = call.map(|call| (call.task(), call));
-                    begin(store.as_context_mut(), inside, turn, Copied::ByTypes, call)
+                    let task = call.as_ref().map(|call| call.task());
+                    let task = begin(store.as_context_mut(), inside, turn, Copied::ByTypes, task)?;
+                    Some((task, call.ok()?))
                 });
                 let Some((task, call)) = begun else { continue };
                 let results = func.finish_call_concurrent(accessor, call).await;

@@ -1,9 +1,9 @@
 //! Where calls that travel in batches come back to whoever asked for them, many at a time.
 //!
 //! To wake a reader who sleeps takes a worker as long as many a call of a batch. So he is woken for every other batch
-//! only, while there is another that waits for a worker; should that not come back soon, the watchdog wakes him.
+//! only that ends as such, while there is another that waits for a worker; should that not come back soon, the watchdog
+//! wakes him.
 
-use std::any::Any;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Context;
@@ -13,6 +13,7 @@ use futures::task::AtomicWaker;
 use tokio::sync::oneshot;
 
 use crate::call::CallId;
+use crate::outcome::Parcel;
 use crate::scheduler::calls::Call;
 use crate::scheduler::progress::Settlement;
 use crate::scheduler::watchdog::Watched;
@@ -30,7 +31,7 @@ pub(crate) struct Inbox {
     waker: AtomicWaker,
 }
 
-/// Whether whoever reads an inbox has heard of what was put in.
+/// Whether whoever reads an inbox has heard of what was put in, or need not because nobody reads any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "the reader may have to be woken"]
 pub(super) enum Reader {
@@ -57,12 +58,9 @@ pub(crate) struct DoneCalls {
     pub(crate) first_index: usize,
     /// In the order of their numbers, of which some may be missing.
     pub(crate) calls: Vec<Done>,
-    /// How they ended, in the same order: a `Vec<Outcome<Out, E>>`.
-    pub(crate) outcomes: Outcomes,
+    /// How they ended, in the same order: `Outcomes`.
+    pub(crate) outcomes: Parcel,
 }
-
-/// The outcomes of many calls, of a type that only the two ends of a call know.
-pub(crate) type Outcomes = Box<dyn Any + Send>;
 
 /// A call of a batch that ended within it.
 pub(crate) struct Done {
@@ -194,5 +192,85 @@ impl Watched for Inbox {
             self.waker.wake();
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::{Wake, Waker};
+
+    use super::*;
+
+    /// Counts how often it is woken.
+    #[derive(Default)]
+    struct Sleeper(AtomicUsize);
+
+    impl Wake for Sleeper {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    impl Sleeper {
+        /// Falls asleep over an inbox; as long as batches wait for a worker.
+        fn over(inbox: &Inbox, batches_queued: usize) -> Arc<Self> {
+            let sleeper = Arc::new(Sleeper::default());
+            inbox.listen(&Context::from_waker(&Waker::from(sleeper.clone())));
+            (0..batches_queued).for_each(|_| inbox.note_queued());
+            sleeper
+        }
+
+        fn is_awake(&self) -> bool {
+            self.0.load(Ordering::Relaxed) > 0
+        }
+    }
+
+    fn batch() -> Option<DoneCalls> {
+        let outcomes = Box::new(Vec::<()>::new());
+        Some(DoneCalls { first: CallId(1), first_index: 0, calls: Vec::new(), outcomes })
+    }
+
+    #[test]
+    fn the_reader_sleeps_over_the_first_of_two_batches() {
+        let inbox = Inbox::default();
+        let sleeper = Sleeper::over(&inbox, 1);
+        assert_eq!(inbox.deliver(batch(), Vec::new(), false), Reader::ToBeWoken);
+        assert!(!sleeper.is_awake() && inbox.has_news());
+        assert_eq!(inbox.deliver(batch(), Vec::new(), false), Reader::Knows);
+        assert!(sleeper.is_awake());
+        assert_eq!(inbox.take().done.len(), 2);
+    }
+
+    #[test]
+    fn he_is_woken_at_once_if_none_waits_for_a_worker_or_one_did_not_end_as_such() {
+        let inbox = Inbox::default();
+        let sleeper = Sleeper::over(&inbox, 1);
+        inbox.note_not_queued();
+        assert_eq!(inbox.deliver(batch(), Vec::new(), false), Reader::Knows);
+        assert!(sleeper.is_awake(), "it was the last");
+        inbox.take();
+        let sleeper = Sleeper::over(&inbox, 1);
+        assert_eq!(inbox.deliver(batch(), Vec::new(), true), Reader::Knows);
+        assert!(sleeper.is_awake());
+    }
+
+    #[test]
+    fn the_watchdog_wakes_him_over_news_alone() {
+        let inbox = Arc::new(Inbox::default());
+        let sleeper = Sleeper::over(&inbox, 1);
+        assert_eq!((inbox.is_worth_a_look(0), inbox.clone().look(0)), (false, None));
+        assert!(!sleeper.is_awake());
+        assert_eq!(inbox.deliver(batch(), Vec::new(), false), Reader::ToBeWoken);
+        assert_eq!((inbox.is_worth_a_look(0), inbox.clone().look(0)), (true, None));
+        assert!(sleeper.is_awake());
+    }
+
+    #[test]
+    fn who_has_gone_is_not_looked_after() {
+        let inbox = Inbox::default();
+        let sleeper = Sleeper::over(&inbox, 1);
+        inbox.close();
+        assert_eq!(inbox.deliver(batch(), Vec::new(), false), Reader::Knows);
+        assert!(!sleeper.is_awake() && !inbox.has_news());
     }
 }

@@ -23,7 +23,10 @@ impl Call {
             Verdict::GoOn(Some(after)) => after,
             _ => Duration::ZERO,
         };
-        self.scheduler.watchdog.watch(self.id.get(), self.me.clone(), turn, now, after);
+        // A time that no clock reaches is none.
+        if let Some(at) = now.checked_add(after) {
+            self.scheduler.watchdog.watch(self.id.get(), self.me.clone(), turn, at);
+        }
     }
 
     /// Tells that the present attempt is slow.

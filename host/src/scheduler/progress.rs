@@ -94,9 +94,9 @@ pub(crate) struct RunningAttempt {
 }
 
 impl Progress {
-    /// Begins to wait for the first attempt.
+    /// Begins to wait for the first attempt, of a call that was submitted just now or a while ago.
     pub(crate) fn new(
-        now: Instant,
+        submitted: Instant,
         caller: oneshot::Sender<Settlement>,
         permit: Option<OwnedSemaphorePermit>,
         span: CallSpan,
@@ -111,9 +111,9 @@ impl Progress {
             running: Duration::ZERO,
             history: Vec::new(),
             pause: None,
-            submitted: now,
+            submitted,
             first_begun: None,
-            since: now,
+            since: submitted,
             moves: 0,
             is_known_as_slow: false,
             running_attempt: None,
@@ -127,11 +127,6 @@ impl Progress {
         self.attempts + self.interruptions + 1
     }
 
-    /// Begins to wait for the first attempt, as a call of a batch that was submitted a while ago.
-    pub(crate) fn since(submitted: Instant, caller: oneshot::Sender<Settlement>) -> Self {
-        Progress::new(submitted, caller, None, CallSpan::default())
-    }
-
     /// Begins an attempt, which ran already at `begun`.
     pub(crate) fn begin_attempt(&mut self, attempt: RunningAttempt, begun: Instant) {
         self.waiting += begun.saturating_duration_since(self.since);
@@ -141,8 +136,8 @@ impl Progress {
         self.running_attempt = Some(attempt);
     }
 
-    /// Returns how long the call has taken until `now`. `kept_others` is for how long its attempt kept others waiting, `waited` for how
-    /// long it has waited for queues.
+    /// Returns how long the call has taken until `now`. `kept_others` is for how long its attempt kept others waiting,
+    /// `waited` for how long it has waited for queues.
     pub(crate) fn taken(&self, call: CallId, now: Instant, kept_others: Duration, waited: Duration) -> Taken {
         let attempt = AttemptId { call, attempt: self.present_attempt() };
         let running = self.running_attempt.as_ref();

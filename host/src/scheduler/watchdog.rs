@@ -13,6 +13,9 @@ const SHARDS: usize = 16;
 /// From this many on, a heap is cleared now and then of those that need no look any more: each keeps a call's memory.
 const TIDY_FROM: usize = 256;
 
+/// Nobody is looked at again sooner.
+const SOONEST: Duration = Duration::from_millis(1);
+
 /// Who wants to be looked at.
 pub(crate) trait Watched: Send + Sync {
     /// Returns false if a look that was asked for by `turn` is of no use any more.
@@ -43,10 +46,9 @@ impl<T: Watched + ?Sized> Watchdog<T> {
         Watchdog { shards: std::iter::repeat_with(shard).take(SHARDS).collect() }
     }
 
-    /// Has somebody looked at some time after `now`. `key` is any number that differs between those who are watched;
-    /// `turn` comes back with the look.
-    pub(crate) fn watch(&self, key: u64, whom: Weak<T>, turn: u32, now: Instant, after: Duration) {
-        let Some(at) = now.checked_add(after) else { return };
+    /// Has somebody looked at then. `key` is any number that differs between those who are watched; `turn` comes back with
+    /// the look.
+    pub(crate) fn watch(&self, key: u64, whom: Weak<T>, turn: u32, at: Instant) {
         let mut shard = self.shard(key);
         shard.due.push(Reverse(Due { at, turn, whom }));
         if shard.due.len() < shard.tidy_at {
@@ -70,10 +72,12 @@ impl<T: Watched + ?Sized> Watchdog<T> {
                 // Who is told something may panic over it; the others must be looked at all the same.
                 let look = catch_unwind(AssertUnwindSafe(|| watched.look(turn)));
                 match look {
-                    Ok(Some(after)) => {
-                        self.watch(key, whom, turn, Instant::now(), after.max(Duration::from_millis(1)));
+                    Ok(after) => {
+                        let at = |after: Duration| Instant::now().checked_add(after.max(SOONEST));
+                        if let Some(at) = after.and_then(at) {
+                            self.watch(key, whom, turn, at);
+                        }
                     }
-                    Ok(None) => {}
                     Err(_) => tracing::error!("a listener panicked over a call that took too long"),
                 }
             }
@@ -160,7 +164,7 @@ mod tests {
         let watchdog = Watchdog::new();
         let needy: Vec<_> = [3, 8, 5].map(|looks| Arc::new(Needy(AtomicU32::new(looks)))).into();
         for (key, one) in needy.iter().enumerate() {
-            watchdog.watch(key as u64, Arc::downgrade(one), 0, Instant::now(), Duration::ZERO);
+            watchdog.watch(key as u64, Arc::downgrade(one), 0, Instant::now());
         }
         let left = |place: usize| needy[place].0.load(Ordering::Relaxed);
         look_until(&watchdog, || left(0) == 0 && left(2) == 0);
@@ -171,8 +175,9 @@ mod tests {
     fn looks_of_no_use_do_not_pile_up() {
         let watchdog = Watchdog::new();
         let done = Arc::new(Needy(AtomicU32::new(0)));
+        let later = Instant::now() + Duration::from_secs(3_600);
         for _ in 0..100 * TIDY_FROM {
-            watchdog.watch(0, Arc::downgrade(&done), 0, Instant::now(), Duration::from_secs(3_600));
+            watchdog.watch(0, Arc::downgrade(&done), 0, later);
         }
         assert!(watchdog.shard(0).due.len() <= TIDY_FROM);
     }

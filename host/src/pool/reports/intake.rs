@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use crate::error::PoolError;
 use crate::failure::Failure;
-use crate::outcome::Outcome;
+use crate::outcome::Outcomes;
 use crate::pool::handle::CallHandle;
 use crate::pool::reports::source::{Calls, Taken};
 use crate::pool::reports::{HELD_BYTES, HELD_CALLS, Reports, Submission};
@@ -20,7 +20,7 @@ const BATCH_BYTES: usize = 1 << 20;
 /// A worker has one batch in hand and finds the next ones ready while the caller makes more.
 const BATCHES_PER_WORKER: usize = 3;
 
-/// The clock is read once for so many inputs, because that takes longer than to come by an input from memory.
+/// The clock is read once for so many inputs that come fast, because that takes longer than such an input.
 const INPUTS_BETWEEN_LOOKS: usize = 8;
 
 /// Inputs at hand that are to travel together.
@@ -34,13 +34,14 @@ impl<Out: Send + 'static, E: Send + 'static> Reports<Out, E> {
     /// Takes inputs as long as there is room for their calls.
     pub(super) fn submit_more(&mut self, cx: &mut Context<'_>) {
         let together = match self.counter.takes_batches() {
-            true => self.pace.calls_together(self.counter.batches_side_by_side(BATCHES_PER_WORKER)),
+            true => self.pace.calls_together(),
             false => 1,
         };
         let begun = Instant::now();
         let taken_before = self.taken;
         // Some are there already if the source panicked the last time.
-        let mut collected = Collected { inputs: self.source.gathered(), bytes: 0, since: begun };
+        let (inputs, bytes) = self.source.gathered();
+        let mut collected = Collected { inputs, bytes, since: begun };
         while !self.exhausted && self.has_room(together, collected.inputs) {
             let Poll::Ready(next) = self.source.poll_take(cx) else { break };
             let Some(Taken { weight, fit }) = next else {
@@ -72,8 +73,9 @@ impl<Out: Send + 'static, E: Send + 'static> Reports<Out, E> {
         if collected.inputs >= together || collected.bytes >= BATCH_BYTES {
             return true;
         }
-        // Where calls have come back meanwhile, or none are on their way, inputs may be slow.
+        // Not all that come fast by the average do: somebody may have nothing to do for want of this one.
         let is_worth_a_look = collected.inputs.is_multiple_of(INPUTS_BETWEEN_LOOKS)
+            || !self.pace.inputs_come_fast()
             || self.inbox.has_news()
             || self.together == 0;
         is_worth_a_look && self.pace.is_time(collected.since.elapsed())
@@ -101,12 +103,12 @@ impl<Out: Send + 'static, E: Send + 'static> Reports<Out, E> {
             return;
         }
         let Calls { invocation, weights } = self.source.make_calls();
-        (collected.inputs, collected.bytes) = (0, 0);
+        *collected = Collected { inputs: 0, bytes: 0, since: Instant::now() };
         if let [weight] = weights[..] {
             return self.send(Ok(invocation), weight);
         }
-        collected.since = Instant::now();
-        let (inputs, outcomes) = (weights.len(), Vec::<Outcome<Out, E>>::with_capacity(weights.len()));
+        let inputs = weights.len();
+        let outcomes = Outcomes::<Out, E>(Vec::with_capacity(inputs));
         match self.counter.submit_batch(invocation, weights, self.taken, Box::new(outcomes), &self.inbox) {
             Ok(batch) => {
                 self.batches.push(batch);

@@ -32,15 +32,15 @@ const HELD_BYTES: usize = 64 << 20;
 /// The reports of many calls of one task: a [`Stream`] in input order, or [as completed](Self::as_completed).
 ///
 /// Inputs are taken as calls end: at most twice as many calls as can run are submitted, of calls that take microseconds
-/// as many as keep the workers busy for some 300 µs, and at most 65,536 ended ones or 64 MiB (of JSON, of texts, of what
+/// as many as keep the workers busy for some 600 µs, and at most 65,536 ended ones or 64 MiB (of JSON, of texts, of what
 /// typed values take themselves) wait for an earlier one. A pool that is closed takes no more inputs: those already taken
 /// end as cancelled. Dropping it withdraws all calls that have not ended.
 ///
-/// Calls that take some 50 µs or less go to a worker many at a time, as many as keep it busy for 100 µs, and their reports
+/// Calls that take some 50 µs or less go to a worker many at a time, as many as keep it busy for 200 µs, and their reports
 /// come back together; who awaits them is woken for two such lots at once while there are more to come, at most some 20 ms
-/// late. A call that waits, computes on for 10 ms or fails goes on by itself from then on, with all that single calls have,
-/// and holds the inputs of those it came with until it ends (up to 1 MiB of what counts above); those behind it go to
-/// whoever is free. That is so unless something asks for each call from its beginning: an affinity, a sandbox for each call,
+/// late. A call that waits, computes on for 10 ms, traps or is to be tried again goes on by itself from then on, with all that
+/// single calls have, and holds the inputs of those it came with until it ends (1 MiB and the last of them at most, beside
+/// the 64 MiB above); those behind it go to whoever is free. That is so unless something asks for each call from its beginning: an affinity, a sandbox for each call,
 /// a limit of calls or memory of a sandbox, a queue timeout or a deadline, an attempt timeout or slow notice of less than
 /// 100 ms, or `tracing` spans.
 #[must_use = "a stream does nothing until it is polled"]
@@ -214,7 +214,8 @@ impl<Out: Send + 'static, E: Send + 'static> Stream for Reports<Out, E> {
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let begun = self.running.len() + self.together + self.held.calls();
+        let (gathered, _) = self.source.gathered();
+        let begun = gathered + self.running.len() + self.together + self.held.calls();
         if self.exhausted {
             return (begun, Some(begun));
         }

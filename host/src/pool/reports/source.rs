@@ -15,8 +15,8 @@ pub(crate) trait Source: Send {
     /// Takes the next input.
     fn poll_take(&mut self, cx: &mut Context<'_>) -> Poll<Option<Taken>>;
 
-    /// Returns how many inputs were taken and fit, and have not been made calls.
-    fn gathered(&self) -> usize;
+    /// Returns how many inputs were taken and fit, and have not been made calls; and how much memory they take, in bytes.
+    fn gathered(&self) -> (usize, usize);
 
     /// Makes calls of those, in their order.
     fn make_calls(&mut self) -> Calls;
@@ -67,8 +67,8 @@ impl<S: Stream<Item = In> + Send, In> Source for Inputs<S, In> {
         Poll::Ready(Some(Taken { weight, fit }))
     }
 
-    fn gathered(&self) -> usize {
-        self.weights.len()
+    fn gathered(&self) -> (usize, usize) {
+        (self.weights.len(), self.weights.iter().sum())
     }
 
     fn make_calls(&mut self) -> Calls {

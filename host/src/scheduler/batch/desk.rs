@@ -60,7 +60,7 @@ impl Desk for Batch {
         (state.begun, state.since) = (Some(now), now);
         self.inbox.note_not_queued();
         drop(state);
-        self.scheduler.watchdog.watch(self.first.get(), self.me.clone(), 0, now, TICK);
+        self.scheduler.watchdog.watch(self.first.get(), self.me.clone(), 0, now + TICK);
         true
     }
 
@@ -144,7 +144,7 @@ impl Desk for Batch {
         let now = Instant::now();
         let mut guard = self.state();
         let state = &mut *guard;
-        // While it is here that calls run, nothing is over that has not been promoted; anything else is told at length.
+        // Of a call that has been promoted, or whose batch is over, there is more to tell.
         let (true, Some(outcomes)) = (self.is_mere_number(state, number), &mut state.outcomes) else {
             drop(guard);
             return self.ended(number, answer.wrap());

@@ -19,12 +19,12 @@ use crate::bell::Bell;
 use crate::call::{AttemptId, CallId, Company, WorkerId};
 use crate::failure::Failure;
 use crate::hold::Hold;
-use crate::outcome::Ending;
+use crate::outcome::{Ending, Parcel};
 use crate::reply::{Desk, Reply};
 use crate::sandbox::engine::TICK;
 use crate::sandbox::invoke::{Invocation, Job, Which, Work};
 use crate::scheduler::calls::{Call, CallRules, Scheduler};
-use crate::scheduler::inbox::{Done, DoneCalls, Inbox, Outcomes, Promoted, Reader};
+use crate::scheduler::inbox::{Done, DoneCalls, Inbox, Promoted, Reader};
 use crate::tally::calls::CountedAttempt;
 
 /// What the desk of a batch calls the job as a whole, beside the numbers of its calls.
@@ -40,8 +40,8 @@ pub(crate) struct BatchOrder {
     pub(crate) invocation: Arc<dyn Invocation>,
     /// How much memory the input of each takes, in bytes.
     pub(crate) weights: Vec<usize>,
-    /// Where their outcomes are put; empty.
-    pub(crate) outcomes: Outcomes,
+    /// Where their outcomes are put: `Outcomes`, which are none yet.
+    pub(crate) outcomes: Parcel,
     /// The place of the first among the inputs; the others follow.
     pub(crate) first_index: usize,
     pub(crate) rules: CallRules,
@@ -49,6 +49,9 @@ pub(crate) struct BatchOrder {
 }
 
 /// Calls that travel together.
+///
+/// Aligned so that no two workers write to the same cache lines.
+#[repr(align(128))]
 pub(crate) struct Batch {
     me: Weak<Batch>,
     /// The id of the first call; those of the others follow.
@@ -91,7 +94,7 @@ struct State {
     place: Option<RunningPlace>,
     done: Vec<Done>,
     /// How these ended; gone once it is over.
-    outcomes: Option<Outcomes>,
+    outcomes: Option<Parcel>,
     permit: Option<OwnedSemaphorePermit>,
 }
 
@@ -249,7 +252,7 @@ impl Batch {
     fn deliver(&self, done: Option<DoneCalls>, promoted: Vec<Promoted>, is_dissolved: bool) {
         if self.inbox.deliver(done, promoted, is_dissolved) == Reader::ToBeWoken {
             let inbox: Weak<Inbox> = Arc::downgrade(&self.inbox);
-            self.scheduler.watchdog.watch(self.first.get(), inbox, 0, Instant::now(), TICK);
+            self.scheduler.watchdog.watch(self.first.get(), inbox, 0, Instant::now() + TICK);
         }
     }
 

@@ -51,7 +51,7 @@ impl Batch {
     ) -> Promoted {
         let (caller, settlement) = oneshot::channel();
         let permit = state.permit.as_mut().and_then(|permit| permit.split(1));
-        let mut progress = Progress::since(self.submitted, caller);
+        let mut progress = Progress::new(self.submitted, caller, permit, CallSpan::default());
         if let Some(running) = running {
             progress.begin_attempt(running, state.since);
         }
@@ -62,7 +62,7 @@ impl Batch {
             number: number as usize,
             affinity: None,
             rules: self.rules.clone(),
-            permit,
+            permit: None,
             span: CallSpan::default(),
         };
         let call = self.scheduler.make_call(self.attempt(number).call, order, progress);
