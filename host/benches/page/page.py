@@ -14,7 +14,8 @@ FLOORS = ("bare engine", "tokio ping-pong", "bare store")
 OURS = ("typed handle, 2 workers", "typed handle", "snapshot", "exclusive pool", "command")
 
 KINDS = {
-    "tiny-sync": "A function adds two integers: what a call costs.",
+    "tiny-sync": "A function adds two integers: what a call costs. Threads that share an engine share its reference "
+    "count, which each call changes twice: two threads of the bare engine are what two workers could be at best.",
     "tiny-async": "The same by an async function. aiomultiprocess has coroutines only and stands in both tables.",
     "echo-64": "A call takes 64 bytes and returns them. The rate of bytes counts them once.",
     "echo-64k": "The same with 64 KiB.",
@@ -25,7 +26,9 @@ KINDS = {
     "call at a time cannot.",
     "http-get": "10,000 GETs from 2 workers with 64 in flight each, from a server on the same machine.",
     "fresh": "A sandbox of its own for each call of a tiny task. None of the peers isolates calls so.",
-    "round-trip": "One call to an idle pool and back, with a pause before each in which all threads fall asleep.",
+    "round-trip": "One call to an idle pool and back, with a pause before each in which all threads fall asleep. A "
+    "ping-pong between two threads is the floor without a guest, and the floor with one if it has the bare engine's call "
+    "in it.",
     "pool-start": "From nothing to the first answer of a pool of 2 workers that each have a table of 8 MB, computed by "
     "their initializer, or made beforehand: by a snapshot, or inherited when processes fork.",
     "idle": "Memory that one more idle worker or sandbox has for itself, after it has answered one call.",
