@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::machine::machine;
 
-/// Samples of each way, at least.
-const ROUNDS: usize = 7;
+/// Samples of each way, at least: as many as a machine that others share needs for medians that stand.
+const ROUNDS: usize = 15;
 
 /// How long a sample should take where the number of calls is free.
 const SAMPLE: Duration = Duration::from_millis(400);
