@@ -49,6 +49,21 @@ async fn inputs_that_panic_cost_nobody_else_an_input() {
 }
 
 #[tokio::test]
+async fn a_call_that_outlasts_those_it_came_with_still_takes_a_place() {
+    let pool = basics(1, 4).await;
+    let boom_if = pool.task::<(u32, u32, bool, u32), u32>("boom-if").expect("a task");
+    let calls = (0..2_000).map(|n| (n, if n == 1_000 { 3_600_000 } else { 0 }, false, 0));
+    let mut reports = boom_if.starmap(calls).as_completed();
+    for _ in 1..2_000 {
+        bounded("a report", reports.next()).await.expect("the others end");
+    }
+    until("the others have left", || pool.stats().permits_free == 63).await;
+    drop(reports);
+    until("it is withdrawn", || pool.stats().permits_free == 64).await;
+    pool.close().await;
+}
+
+#[tokio::test]
 async fn reports_as_completed_do_not_wait_for_the_first() {
     let pool = basics(1, 4).await;
     let boom_if = pool.task::<(u32, u32, bool, u32), u32>("boom-if").expect("a task");

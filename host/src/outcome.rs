@@ -140,15 +140,9 @@ pub(crate) trait Answer {
     /// Wraps it up by itself.
     fn wrap(&mut self) -> Ending;
 
-    /// Puts it behind others of its kind, in the [`Outcomes`] of those who have the call's types.
+    /// Puts it behind others of its kind, in the `Vec<Outcome<Out, E>>` of those who have the call's types.
     fn put_into(&mut self, outcomes: &mut dyn Any);
 }
-
-/// How many calls ended, one after the other.
-///
-/// Aligned so that no two workers write to the same cache lines.
-#[repr(align(128))]
-pub(crate) struct Outcomes<Out, E>(pub(crate) Vec<Outcome<Out, E>>);
 
 /// What an [`Answer`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,7 +171,7 @@ impl<Out: Send + 'static, E: Send + 'static> Answer for Option<Outcome<Out, E>> 
     }
 
     fn put_into(&mut self, outcomes: &mut dyn Any) {
-        let Outcomes(outcomes): &mut Outcomes<Out, E> =
+        let outcomes: &mut Vec<Outcome<Out, E>> =
             outcomes.downcast_mut().expect("whoever asked for calls has their types");
         outcomes.extend(self.take());
     }

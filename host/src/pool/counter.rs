@@ -68,8 +68,8 @@ impl Counter {
         };
         let (task, affinity, rules) = (self.name.clone(), self.affinity, self.rules.clone());
         let module = self.module;
-        let order = Order { task, module, invocation, number: 0, affinity, rules, permit, span };
-        let (call, settlement) = self.scheduler().submit(id, order);
+        let order = Order { task, module, invocation, number: 0, affinity, rules };
+        let (call, settlement) = self.scheduler().submit(id, order, permit, span);
         CallHandle::accepted(self.pool.clone(), call, settlement)
     }
 

@@ -58,9 +58,6 @@ pub(crate) struct Order {
     /// Calls of the same number go to the same sandbox while it lives.
     pub(crate) affinity: Option<u64>,
     pub(crate) rules: CallRules,
-    /// Given back when the call is answered. `submit` goes without when there is none left.
-    pub(crate) permit: Option<OwnedSemaphorePermit>,
-    pub(crate) span: CallSpan,
 }
 
 /// A call that has been accepted; outlives its attempts.
@@ -89,16 +86,18 @@ pub(crate) struct Call {
 }
 
 impl Scheduler {
-    /// Queues the first attempt of a call that the ledger has accepted.
+    /// Queues the first attempt of a call that the ledger has accepted. Its permit is given back when it is answered; it goes
+    /// without when there is none left.
     pub(crate) fn submit(
         self: &Arc<Self>,
         id: CallId,
         order: Order,
+        permit: Option<OwnedSemaphorePermit>,
+        span: CallSpan,
     ) -> (Arc<Call>, oneshot::Receiver<Settlement>) {
         let (caller, receiver) = oneshot::channel();
-        let mut order = order;
         let now = Instant::now();
-        let progress = Progress::new(now, caller, order.permit.take(), std::mem::take(&mut order.span));
+        let progress = Progress::new(now, caller, permit, span);
         let call = self.make_call(id, order, progress);
         call.watch(&call.progress(), now);
         // A pool that closes right now gives the job back; its reply then settles the call.

@@ -58,7 +58,7 @@ pub(crate) struct DoneCalls {
     pub(crate) first_index: usize,
     /// In the order of their numbers, of which some may be missing.
     pub(crate) calls: Vec<Done>,
-    /// How they ended, in the same order: `Outcomes`.
+    /// How they ended, in the same order: a `Vec<Outcome<Out, E>>`.
     pub(crate) outcomes: Parcel,
 }
 
@@ -212,7 +212,7 @@ mod tests {
     }
 
     impl Sleeper {
-        /// Falls asleep over an inbox; as long as batches wait for a worker.
+        /// Falls asleep over an inbox, while so many more batches begin to wait for a worker.
         fn over(inbox: &Inbox, batches_queued: usize) -> Arc<Self> {
             let sleeper = Arc::new(Sleeper::default());
             inbox.listen(&Context::from_waker(&Waker::from(sleeper.clone())));

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::vec;
 
 use crate::call::CallId;
-use crate::outcome::{CallReport, Outcome, Outcomes};
+use crate::outcome::{CallReport, Outcome};
 use crate::scheduler::inbox::{Done, DoneCalls};
 
 /// Ended calls, in the order in which their reports are given out.
@@ -86,11 +86,10 @@ impl<Out: 'static, E: 'static> Held<Out, E> {
     /// bytes. Returns how much their inputs take.
     pub(super) fn hold_all(&mut self, done: DoneCalls, weigh: fn(&Out) -> usize) -> usize {
         let DoneCalls { first, first_index, mut calls, outcomes } = done;
-        let outcomes: Box<Outcomes<Out, E>> =
+        let outcomes: Box<Vec<Outcome<Out, E>>> =
             outcomes.downcast().expect("a stream of reports asks for calls of its own types");
-        let Outcomes(outcomes) = *outcomes;
         let mut input_bytes = 0;
-        for (call, outcome) in calls.iter_mut().zip(&outcomes) {
+        for (call, outcome) in calls.iter_mut().zip(&*outcomes) {
             input_bytes += call.weight;
             if let Outcome::Completed(output) = outcome {
                 call.weight += weigh(output);
@@ -191,8 +190,8 @@ mod tests {
         let done = |number| Done { number, weight: 1, is_error: false, waiting: time, running: time };
         let calls: Vec<_> = numbers.into_iter().map(done).collect();
         let output = |done: &Done| (first_index + done.number as usize) * 10;
-        let outcomes = calls.iter().map(|done| Outcome::Completed(output(done)));
-        let outcomes = Outcomes::<usize, ()>(outcomes.collect());
+        let outcomes: Vec<Outcome<usize, ()>> =
+            calls.iter().map(|done| Outcome::Completed(output(done))).collect();
         DoneCalls { first: CallId(1000), first_index, calls, outcomes: Box::new(outcomes) }
     }
 

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use crate::error::PoolError;
 use crate::failure::Failure;
-use crate::outcome::Outcomes;
+use crate::outcome::Outcome;
 use crate::pool::handle::CallHandle;
 use crate::pool::reports::source::{Calls, Taken};
 use crate::pool::reports::{HELD_BYTES, HELD_CALLS, Reports, Submission};
@@ -108,7 +108,7 @@ impl<Out: Send + 'static, E: Send + 'static> Reports<Out, E> {
             return self.send(Ok(invocation), weight);
         }
         let inputs = weights.len();
-        let outcomes = Outcomes::<Out, E>(Vec::with_capacity(inputs));
+        let outcomes = Vec::<Outcome<Out, E>>::with_capacity(inputs);
         match self.counter.submit_batch(invocation, weights, self.taken, Box::new(outcomes), &self.inbox) {
             Ok(batch) => {
                 self.batches.push(batch);

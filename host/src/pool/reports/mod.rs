@@ -40,9 +40,9 @@ const HELD_BYTES: usize = 64 << 20;
 /// come back together; who awaits them is woken for two such lots at once while there are more to come, at most some 20 ms
 /// late. A call that waits, computes on for 10 ms, traps or is to be tried again goes on by itself from then on, with all that
 /// single calls have, and holds the inputs of those it came with until it ends (1 MiB and the last of them at most, beside
-/// the 64 MiB above); those behind it go to whoever is free. That is so unless something asks for each call from its beginning: an affinity, a sandbox for each call,
-/// a limit of calls or memory of a sandbox, a queue timeout or a deadline, an attempt timeout or slow notice of less than
-/// 100 ms, or `tracing` spans.
+/// the 64 MiB above); those behind it go to whoever is free. That is so unless something asks for each call from its
+/// beginning: an affinity, a sandbox for each call, a limit of calls or memory of a sandbox, a queue timeout or a deadline,
+/// an attempt timeout or slow notice of less than 100 ms, or `tracing` spans.
 #[must_use = "a stream does nothing until it is polled"]
 pub struct Reports<Out, E> {
     source: Box<dyn Source>,

@@ -40,7 +40,7 @@ pub(crate) struct BatchOrder {
     pub(crate) invocation: Arc<dyn Invocation>,
     /// How much memory the input of each takes, in bytes.
     pub(crate) weights: Vec<usize>,
-    /// Where their outcomes are put: `Outcomes`, which are none yet.
+    /// Where their outcomes are put: an empty `Vec<Outcome<Out, E>>`.
     pub(crate) outcomes: Parcel,
     /// The place of the first among the inputs; the others follow.
     pub(crate) first_index: usize,

@@ -62,8 +62,6 @@ impl Batch {
             number: number as usize,
             affinity: None,
             rules: self.rules.clone(),
-            permit: None,
-            span: CallSpan::default(),
         };
         let call = self.scheduler.make_call(self.attempt(number).call, order, progress);
         let index = self.first_index + number as usize;
