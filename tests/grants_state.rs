@@ -1,13 +1,14 @@
 //! Settings, keys and values, fixed clocks and dice, and host functions of the embedder's own.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
+use futures::StreamExt;
 use futures::future::join_all;
 use wasmpool::{Grants, HostState, Isolation, Limits, Pool, PoolError, TaskModule, wasmtime};
 
-use crate::support::{GRANTS, builder};
+use crate::support::{GRANTS, bounded, builder};
 
 async fn ask<In, Out>(pool: &Pool, task: &str, args: In) -> Result<Out, String>
 where
@@ -122,6 +123,44 @@ async fn host_functions_of_the_embedder_may_be_async_and_have_state_of_the_pool_
     assert_eq!(total.load(Ordering::Relaxed), 12);
     pool.replace("module", caller().await).await.expect("what replaces it is given the same");
     assert_eq!(twice.call((1,)).await.expect("an answer"), 1);
+}
+
+/// What `add` of an amount that no other call has waits for.
+const LAST: u64 = 9;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_are_told_although_a_host_function_keeps_their_worker() {
+    let (go_on, may_go_on) = std::sync::mpsc::channel::<()>();
+    let may_go_on = Arc::new(Mutex::new(may_go_on));
+    let builder = Pool::builder(caller().await).workers(1).import(move |linker| {
+        let may_go_on = may_go_on.clone();
+        let mut counter = linker.instance("acme:app/counter@1.0.0")?;
+        counter.func_wrap("add", move |_: wasmtime::StoreContextMut<'_, HostState>, (amount,): (u64,)| {
+            // Long enough for the reader to fall asleep between two answers, and short enough for these to be close.
+            let begun = Instant::now();
+            while begun.elapsed() < Duration::from_micros(60) {}
+            if amount == LAST {
+                may_go_on.lock().expect("no panic").recv().expect("the test says so");
+            }
+            Ok((amount,))
+        })?;
+        counter
+            .func_wrap("wait", |_: wasmtime::StoreContextMut<'_, HostState>, (amount,): (u64,)| Ok((amount,)))
+    });
+    let pool = builder.build().await.expect("all is provided");
+    // Should this test fail, it is gone before the pool, which waits for its worker.
+    let go_on = go_on;
+    let twice = pool.task::<(u64,), u64>("twice").expect("a task");
+    for _ in 0..20 {
+        let mut reports = twice.map(0..=LAST).as_completed();
+        for amount in 0..LAST {
+            let report = bounded("an answer", reports.next()).await.expect("it has ended");
+            assert_eq!(report.value().expect("an output"), amount);
+        }
+        go_on.send(()).expect("the host function waits for it");
+        bounded("the last answer", reports.next()).await.expect("it ends").value().expect("an output");
+    }
+    pool.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

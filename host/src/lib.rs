@@ -28,6 +28,7 @@ mod module;
 mod tally;
 mod spans;
 mod bell;
+mod wakes;
 mod hold;
 mod reply;
 mod queues;

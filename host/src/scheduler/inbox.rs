@@ -1,12 +1,9 @@
-//! Where calls that travel in batches come back to whoever asked for them, many at a time.
-//!
-//! To wake a reader who sleeps takes a worker as long as many a call of a batch. So he is woken for every other batch
-//! only that ends as such, while there is another that waits for a worker; should that not come back soon, the watchdog
-//! wakes him.
+//! Where calls that travel in batches come back to whoever asked for them, many at a time; and where he is woken from for
+//! calls that go by themselves.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::task::Context;
+use std::task::{Context, Wake};
 use std::time::Duration;
 
 use futures::task::AtomicWaker;
@@ -16,9 +13,9 @@ use crate::call::CallId;
 use crate::outcome::Parcel;
 use crate::scheduler::calls::Call;
 use crate::scheduler::progress::Settlement;
-use crate::scheduler::watchdog::Watched;
+use crate::wakes::{Answers, wake_in_time};
 
-/// For so many batches the reader is woken at once.
+/// For so many batches the reader is woken at once. Until then the worker owes it.
 const BATCHES_TO_WAKE_FOR: usize = 2;
 
 /// Where calls of batches come back to.
@@ -26,17 +23,8 @@ const BATCHES_TO_WAKE_FOR: usize = 2;
 pub(crate) struct Inbox {
     letters: Mutex<Letters>,
     has_news: AtomicBool,
-    /// How many batches wait for a worker.
-    batches_queued: AtomicUsize,
-    waker: AtomicWaker,
-}
-
-/// Whether whoever reads an inbox has heard of what was put in, or need not because nobody reads any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use = "the reader may have to be woken"]
-pub(super) enum Reader {
-    Knows,
-    ToBeWoken,
+    /// Shared with workers that owe it to wake the reader.
+    reader: Arc<AtomicWaker>,
 }
 
 /// What has come back.
@@ -117,46 +105,29 @@ impl Drop for Promoted {
 }
 
 impl Inbox {
-    /// Puts in what has come back. Whoever waits for it is woken, or is to be looked after in a moment.
-    pub(super) fn deliver(
-        &self,
-        done: Option<DoneCalls>,
-        mut promoted: Vec<Promoted>,
-        is_dissolved: bool,
-    ) -> Reader {
+    /// Puts in what has come back, and has the reader woken.
+    pub(super) fn deliver(&self, done: Option<DoneCalls>, mut promoted: Vec<Promoted>, is_dissolved: bool) {
         let mut letters = self.letters();
         if letters.is_closed {
             // Outside the lock: those are withdrawn, and what they hold is somebody's own.
             drop(letters);
-            return Reader::Knows;
+            return;
         }
         letters.done.extend(done);
+        let has_time = letters.done.len() < BATCHES_TO_WAKE_FOR && promoted.is_empty() && !is_dissolved;
         letters.promoted.append(&mut promoted);
         letters.dissolved += u32::from(is_dissolved);
         self.has_news.store(true, Ordering::Release);
-        let has_time =
-            letters.done.len() < BATCHES_TO_WAKE_FOR && letters.promoted.is_empty() && !is_dissolved;
         drop(letters);
-        if has_time && self.batches_queued.load(Ordering::Acquire) > 0 {
-            return Reader::ToBeWoken;
+        match has_time {
+            true => wake_in_time(&self.reader, Answers::Many),
+            false => self.reader.wake(),
         }
-        self.waker.wake();
-        Reader::Knows
-    }
-
-    /// Notes that a batch begins to wait for a worker.
-    pub(super) fn note_queued(&self) {
-        self.batches_queued.fetch_add(1, Ordering::AcqRel);
-    }
-
-    /// Notes that it waits no longer.
-    pub(super) fn note_not_queued(&self) {
-        self.batches_queued.fetch_sub(1, Ordering::AcqRel);
     }
 
     /// Has the reader woken when something comes.
     pub(crate) fn listen(&self, cx: &Context<'_>) {
-        self.waker.register(cx.waker());
+        self.reader.register(cx.waker());
     }
 
     pub(crate) fn has_news(&self) -> bool {
@@ -182,24 +153,24 @@ impl Inbox {
     }
 }
 
-impl Watched for Inbox {
-    fn is_worth_a_look(&self, _: u32) -> bool {
-        self.has_news()
+/// A call that went by itself has ended.
+impl Wake for Inbox {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
     }
 
-    fn look(self: Arc<Self>, _: u32) -> Option<Duration> {
-        if self.has_news() {
-            self.waker.wake();
-        }
-        None
+    fn wake_by_ref(self: &Arc<Self>) {
+        wake_in_time(&self.reader, Answers::One);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::task::{Wake, Waker};
+    use std::sync::atomic::AtomicUsize;
+    use std::task::Waker;
 
     use super::*;
+    use crate::wakes::OwedWakes;
 
     /// Counts how often it is woken.
     #[derive(Default)]
@@ -212,11 +183,10 @@ mod tests {
     }
 
     impl Sleeper {
-        /// Falls asleep over an inbox, while so many more batches begin to wait for a worker.
-        fn over(inbox: &Inbox, batches_queued: usize) -> Arc<Self> {
+        /// Falls asleep over an inbox.
+        fn over(inbox: &Inbox) -> Arc<Self> {
             let sleeper = Arc::new(Sleeper::default());
             inbox.listen(&Context::from_waker(&Waker::from(sleeper.clone())));
-            (0..batches_queued).for_each(|_| inbox.note_queued());
             sleeper
         }
 
@@ -231,46 +201,39 @@ mod tests {
     }
 
     #[test]
-    fn the_reader_sleeps_over_the_first_of_two_batches() {
+    fn the_reader_sleeps_over_the_first_of_two_batches_of_a_worker() {
+        let owed = Arc::<OwedWakes>::default();
+        let _worker = owed.on_this_thread();
         let inbox = Inbox::default();
-        let sleeper = Sleeper::over(&inbox, 1);
-        assert_eq!(inbox.deliver(batch(), Vec::new(), false), Reader::ToBeWoken);
+        let sleeper = Sleeper::over(&inbox);
+        inbox.deliver(batch(), Vec::new(), false);
         assert!(!sleeper.is_awake() && inbox.has_news());
-        assert_eq!(inbox.deliver(batch(), Vec::new(), false), Reader::Knows);
+        inbox.deliver(batch(), Vec::new(), false);
         assert!(sleeper.is_awake());
         assert_eq!(inbox.take().done.len(), 2);
     }
 
     #[test]
-    fn he_is_woken_at_once_if_none_waits_for_a_worker_or_one_did_not_end_as_such() {
+    fn he_is_woken_if_the_worker_has_nothing_else_to_do_and_at_once_if_a_batch_did_not_end_as_such() {
+        let owed = Arc::<OwedWakes>::default();
+        let _worker = owed.on_this_thread();
         let inbox = Inbox::default();
-        let sleeper = Sleeper::over(&inbox, 1);
-        inbox.note_not_queued();
-        assert_eq!(inbox.deliver(batch(), Vec::new(), false), Reader::Knows);
-        assert!(sleeper.is_awake(), "it was the last");
+        let sleeper = Sleeper::over(&inbox);
+        inbox.deliver(batch(), Vec::new(), false);
+        owed.pay();
+        assert!(sleeper.is_awake());
         inbox.take();
-        let sleeper = Sleeper::over(&inbox, 1);
-        assert_eq!(inbox.deliver(batch(), Vec::new(), true), Reader::Knows);
+        let sleeper = Sleeper::over(&inbox);
+        inbox.deliver(batch(), Vec::new(), true);
         assert!(sleeper.is_awake());
     }
 
     #[test]
-    fn the_watchdog_wakes_him_over_news_alone() {
-        let inbox = Arc::new(Inbox::default());
-        let sleeper = Sleeper::over(&inbox, 1);
-        assert_eq!((inbox.is_worth_a_look(0), inbox.clone().look(0)), (false, None));
-        assert!(!sleeper.is_awake());
-        assert_eq!(inbox.deliver(batch(), Vec::new(), false), Reader::ToBeWoken);
-        assert_eq!((inbox.is_worth_a_look(0), inbox.clone().look(0)), (true, None));
-        assert!(sleeper.is_awake());
-    }
-
-    #[test]
-    fn who_has_gone_is_not_looked_after() {
+    fn who_has_gone_is_not_woken() {
         let inbox = Inbox::default();
-        let sleeper = Sleeper::over(&inbox, 1);
+        let sleeper = Sleeper::over(&inbox);
         inbox.close();
-        assert_eq!(inbox.deliver(batch(), Vec::new(), false), Reader::Knows);
+        inbox.deliver(batch(), Vec::new(), false);
         assert!(!sleeper.is_awake() && !inbox.has_news());
     }
 }

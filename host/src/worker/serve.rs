@@ -22,6 +22,7 @@ use crate::sandbox::door::Door;
 use crate::sandbox::gauges::Pulse;
 use crate::sandbox::invoke::Job;
 use crate::sandbox::lobby::{DoorId, Lobby};
+use crate::wakes::OwedWakes;
 use crate::worker::life::{Ended, FirstOpening};
 use crate::worker::shelf::Shelf;
 use crate::worker::workshop::Workshop;
@@ -30,6 +31,7 @@ pub(crate) struct Worker {
     pub(super) id: WorkerId,
     pub(super) shop: Arc<Workshop>,
     pub(super) bell: Arc<Bell>,
+    owed: Arc<OwedWakes>,
     pub(super) pulse: Arc<Pulse>,
     /// For each module, the sandboxes that may take a call.
     pub(super) shelves: Vec<Shelf>,
@@ -67,7 +69,7 @@ enum Step {
 }
 
 impl Worker {
-    pub(crate) fn new(id: WorkerId, shop: Arc<Workshop>, bell: Arc<Bell>) -> Self {
+    pub(crate) fn new(id: WorkerId, shop: Arc<Workshop>, bell: Arc<Bell>, owed: Arc<OwedWakes>) -> Self {
         let pulse = {
             let (shop, bell) = (shop.clone(), bell.clone());
             Pulse::new(move |call| {
@@ -82,6 +84,7 @@ impl Worker {
             id,
             shop,
             bell,
+            owed,
             pulse,
             shelves,
             doors: FxHashMap::default(),
@@ -131,7 +134,15 @@ impl Worker {
     }
 
     async fn next_step(&mut self) -> Step {
-        poll_fn(|cx| self.poll_step(cx)).await
+        poll_fn(|cx| {
+            self.owed.pay_in_time();
+            let step = self.poll_step(cx);
+            if step.is_pending() {
+                self.owed.pay();
+            }
+            step
+        })
+        .await
     }
 
     fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Step> {

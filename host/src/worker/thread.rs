@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use crate::bell::Bell;
 use crate::call::WorkerId;
 use crate::event::Event;
+use crate::wakes::OwedWakes;
 use crate::worker::life::FirstOpening;
 use crate::worker::serve::Worker;
 use crate::worker::workshop::Workshop;
@@ -19,6 +20,7 @@ use crate::worker::workshop::Workshop;
 /// A running worker.
 pub(crate) struct WorkerThread {
     bell: Arc<Bell>,
+    owed: Arc<OwedWakes>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -33,13 +35,15 @@ impl WorkerThread {
         first: Vec<FirstOpening>,
         alive: mpsc::Sender<()>,
     ) -> std::io::Result<Self> {
-        let bell = Arc::new(Bell::default());
+        let (bell, owed) = (Arc::<Bell>::default(), Arc::<OwedWakes>::default());
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let thread = {
-            let bell = bell.clone();
+            let (bell, owed) = (bell.clone(), owed.clone());
             let counted = shop.tally.count_worker();
             std::thread::Builder::new().name(format!("wasmpool-{}", id.get())).spawn(move || {
-                work(id, &shop, &bell, &runtime, first);
+                let on_this_thread = owed.on_this_thread();
+                work(id, &shop, &bell, &owed, &runtime, first);
+                drop(on_this_thread);
                 // A guest's unfinished file operation must not hold up the end.
                 runtime.shutdown_background();
                 drop(shop);
@@ -47,7 +51,7 @@ impl WorkerThread {
                 drop(alive);
             })?
         };
-        Ok(WorkerThread { bell, thread: Some(thread) })
+        Ok(WorkerThread { bell, owed, thread: Some(thread) })
     }
 
     /// Tells the worker to drop everything and end, without waiting for it.
@@ -58,6 +62,11 @@ impl WorkerThread {
     /// Tells the worker to look whether its sandboxes are of the present modules.
     pub(crate) fn have_look_around(&self) {
         self.bell.look_around();
+    }
+
+    /// Returns the wakes that the worker owes.
+    pub(crate) fn owed(&self) -> Arc<OwedWakes> {
+        self.owed.clone()
     }
 
     /// Returns true if the thread has ended.
@@ -73,10 +82,17 @@ impl WorkerThread {
     }
 }
 
-fn work(id: WorkerId, shop: &Arc<Workshop>, bell: &Arc<Bell>, runtime: &Runtime, first: Vec<FirstOpening>) {
+fn work(
+    id: WorkerId,
+    shop: &Arc<Workshop>,
+    bell: &Arc<Bell>,
+    owed: &Arc<OwedWakes>,
+    runtime: &Runtime,
+    first: Vec<FirstOpening>,
+) {
     let mut first = Some(first);
     while !bell.is_stopped() {
-        let worker = Worker::new(id, shop.clone(), bell.clone());
+        let worker = Worker::new(id, shop.clone(), bell.clone(), owed.clone());
         let first = first.take().unwrap_or_default();
         let ended = catch_unwind(AssertUnwindSafe(|| runtime.block_on(worker.serve(first))));
         match ended {

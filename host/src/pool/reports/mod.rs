@@ -7,7 +7,7 @@ mod intake;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use futures::stream::{FuturesUnordered, Stream, StreamExt};
 
@@ -37,8 +37,9 @@ const HELD_BYTES: usize = 64 << 20;
 /// end as cancelled. Dropping it withdraws all calls that have not ended.
 ///
 /// Calls that take some 50 µs or less go to a worker many at a time, as many as keep it busy for 200 µs, and their reports
-/// come back together; who awaits them is woken for two such lots at once while there are more to come, at most some 20 ms
-/// late. A call that waits, computes on for 10 ms, traps or is to be tried again goes on by itself from then on, with all that
+/// come back together; who awaits them is woken for two such lots at once while there are more to come. He is also woken
+/// but once for longer calls of a worker that end within 200 µs of each other. A worker that has nothing else to do wakes him
+/// first, and for one that does not get to it the pool's clock does: no report is more than some 20 ms late. A call that waits, computes on for 10 ms, traps or is to be tried again goes on by itself from then on, with all that
 /// single calls have, and holds the inputs of those it came with until it ends (1 MiB and the last of them at most, beside
 /// the 64 MiB above); those behind it go to whoever is free. That is so unless something asks for each call from its
 /// beginning: an affinity, a sandbox for each call, a limit of calls or memory of a sandbox, a queue timeout or a deadline,
@@ -56,6 +57,8 @@ pub struct Reports<Out, E> {
     /// How many of these calls have not come back.
     together: usize,
     inbox: Arc<Inbox>,
+    /// Wakes who reads, for calls that go by themselves.
+    waker: Waker,
     pace: Pace,
     held: Held<Out, E>,
     /// How many inputs have been taken.
@@ -98,6 +101,7 @@ struct Settled<Out, E> {
 impl<Out: Send + 'static, E: Send + 'static> Reports<Out, E> {
     pub(super) fn new(source: Box<dyn Source>, counter: Counter, weigh: fn(&Out) -> usize) -> Self {
         let window = counter.slots().saturating_mul(2).max(16);
+        let inbox: Arc<Inbox> = Arc::default();
         Reports {
             source,
             counter,
@@ -106,7 +110,8 @@ impl<Out: Send + 'static, E: Send + 'static> Reports<Out, E> {
             window,
             batches: Vec::new(),
             together: 0,
-            inbox: Arc::default(),
+            waker: Waker::from(inbox.clone()),
+            inbox,
             pace: Pace::default(),
             held: Held::in_input_order(),
             taken: 0,
@@ -162,7 +167,7 @@ impl<Out: Send + 'static, E: Send + 'static> Reports<Out, E> {
             if let Some(report) = self.held.take_next() {
                 return Poll::Ready(Some(report));
             }
-            match self.running.poll_next_unpin(cx) {
+            match self.running.poll_next_unpin(&mut Context::from_waker(&self.waker)) {
                 Poll::Ready(Some(settled)) => self.hold(settled),
                 Poll::Ready(None) if self.exhausted && self.together == 0 => return Poll::Ready(None),
                 Poll::Ready(None) | Poll::Pending if self.inbox.has_news() => {}

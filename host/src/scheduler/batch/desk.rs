@@ -58,7 +58,6 @@ impl Desk for Batch {
         state.place = Some(RunningPlace { worker, bell: bell.clone(), hold: hold.clone(), counted });
         let now = Instant::now();
         (state.begun, state.since) = (Some(now), now);
-        self.inbox.note_not_queued();
         drop(state);
         self.scheduler.watchdog.watch(self.first.get(), self.me.clone(), 0, now + TICK);
         true
@@ -131,7 +130,7 @@ impl Desk for Batch {
         self.note_ended(&mut state, Instant::now());
         drop(state);
         let call = promoted.call().clone();
-        self.deliver(None, vec![promoted], false);
+        self.inbox.deliver(None, vec![promoted], false);
         call.ended(1, ending);
     }
 

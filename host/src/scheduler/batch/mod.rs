@@ -21,10 +21,9 @@ use crate::failure::Failure;
 use crate::hold::Hold;
 use crate::outcome::{Ending, Parcel};
 use crate::reply::{Desk, Reply};
-use crate::sandbox::engine::TICK;
 use crate::sandbox::invoke::{Invocation, Job, Which, Work};
 use crate::scheduler::calls::{Call, CallRules, Scheduler};
-use crate::scheduler::inbox::{Done, DoneCalls, Inbox, Promoted, Reader};
+use crate::scheduler::inbox::{Done, DoneCalls, Inbox, Promoted};
 use crate::tally::calls::CountedAttempt;
 
 /// What the desk of a batch calls the job as a whole, beside the numbers of its calls.
@@ -156,7 +155,6 @@ impl Scheduler {
             promoted: OnceLock::new(),
             state: Mutex::new(state),
         });
-        inbox.note_queued();
         // A pool that closes right now gives the job back; its reply then ends the batch.
         let _ = self.queue.push(batch.job());
         batch
@@ -205,7 +203,6 @@ impl Batch {
             worker.withdraw(self.attempt(0));
         }
         if !has_begun {
-            self.inbox.note_not_queued();
             self.scheduler.queue.note_withdrawn();
         }
     }
@@ -228,9 +225,6 @@ impl Batch {
         state.next = self.len();
         let done = self.take_done(&mut state);
         let mut permit = state.permit.take();
-        if state.begun.is_none() {
-            self.inbox.note_not_queued();
-        }
         if state.is_running {
             // Its sandbox is gone, and how it ended is about to be told.
             state.permit = permit.as_mut().and_then(|permit| permit.split(1));
@@ -239,20 +233,12 @@ impl Batch {
         drop(permit);
         self.scheduler.ledger.answered(done.calls.len());
         let is_dissolved = leftovers.is_dissolved;
-        self.deliver(Some(done), leftovers.promoted, is_dissolved);
+        self.inbox.deliver(Some(done), leftovers.promoted, is_dissolved);
         for call in leftovers.rest.into_iter().rev() {
             match &leftovers.not_started {
                 None => call.queue_up_first(),
                 Some(failure) => call.ended(1, Ending::Failed(failure.clone())),
             }
-        }
-    }
-
-    /// Has what has come back delivered.
-    fn deliver(&self, done: Option<DoneCalls>, promoted: Vec<Promoted>, is_dissolved: bool) {
-        if self.inbox.deliver(done, promoted, is_dissolved) == Reader::ToBeWoken {
-            let inbox: Weak<Inbox> = Arc::downgrade(&self.inbox);
-            self.scheduler.watchdog.watch(self.first.get(), inbox, 0, Instant::now() + TICK);
         }
     }
 
