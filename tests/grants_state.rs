@@ -125,7 +125,7 @@ async fn host_functions_of_the_embedder_may_be_async_and_have_state_of_the_pool_
     assert_eq!(twice.call((1,)).await.expect("an answer"), 1);
 }
 
-/// What `add` of an amount that no other call has waits for.
+/// The amount at which `add` blocks until the test lets it go on.
 const LAST: u64 = 9;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -152,7 +152,7 @@ async fn answers_are_told_although_a_host_function_keeps_their_worker() {
     let go_on = go_on;
     let twice = pool.task::<(u64,), u64>("twice").expect("a task");
     for _ in 0..20 {
-        let mut reports = twice.map(0..=LAST).as_completed();
+        let mut reports = twice.map(0..=LAST);
         for amount in 0..LAST {
             let report = bounded("an answer", reports.next()).await.expect("it has ended");
             assert_eq!(report.value().expect("an output"), amount);

@@ -1,28 +1,29 @@
-//! Wakes that a worker owes to those who read many answers. To wake who sleeps takes a worker some 7 µs, as long as many
-//! a call. So for answers that follow each other closely he is woken once: when the worker has nothing else to do, or has
-//! owed it for a while, or at the next tick of the pool's clock, whatever the worker is doing.
+//! Wakes that the workers of a pool owe to those who read many answers. To wake who sleeps takes a worker some 7 µs, as long
+//! as many a call. So for answers that follow each other closely a reader is woken once: before any worker sleeps, when it
+//! has been owed for a while, or at the next tick of the pool's clock, whatever the workers are doing.
 //!
 //! Whoever awaits a single call is no reader in this sense and is woken at once, as is everybody by other threads.
 
 use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use futures::task::AtomicWaker;
 
-/// Wakes are owed for so long, and answers that come less often are told at once.
+/// A wake for one answer is owed for so long, and the answer is close to the last wake if it comes within this time.
 const OWED_FOR: Duration = Duration::from_micros(200);
 
+/// For many answers it is longer than a worker takes for the next batch, at the end of which the reader is woken anyway.
+const OWED_FOR_MANY: Duration = Duration::from_micros(600);
+
 thread_local! {
-    /// Those of the worker whose thread this is.
+    /// Those of the pool whose worker has this thread.
     static OF_THIS_WORKER: RefCell<Option<Arc<OwedWakes>>> = const { RefCell::new(None) };
 }
 
-/// The wakes that a worker owes.
-///
-/// Aligned so that no two workers write to the same cache lines.
-#[repr(align(128))]
+/// The wakes that the workers of a pool owe.
 #[derive(Default)]
 pub(crate) struct OwedWakes {
     is_any: AtomicBool,
@@ -32,31 +33,42 @@ pub(crate) struct OwedWakes {
 #[derive(Default)]
 struct State {
     owed: Vec<Arc<AtomicWaker>>,
-    /// Since when it owes the first of them.
-    since: Option<Instant>,
-    /// When it woke somebody the last time.
+    /// When the first of them has been owed for long enough.
+    due: Option<Instant>,
+    /// When somebody was woken the last time.
     paid: Option<Instant>,
 }
 
 /// What a wake is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Answers {
-    /// One, and others may come at any moment or not for long.
+    /// One. The next may come at any moment, or not for a long time.
     One,
-    /// Many, and as many are to come, or the worker will have nothing to do.
+    /// Many, of calls so short that it matters how often a worker wakes somebody.
     Many,
 }
 
-/// Has the wakes that are asked for on this thread owed by its worker. What it owes at the end is paid.
+/// Has the wakes that are asked for on this thread owed, until it is dropped.
 pub(crate) struct OnThisThread(Arc<OwedWakes>);
 
 /// Wakes a reader in time to hear of answers.
 pub(crate) fn wake_in_time(reader: &Arc<AtomicWaker>, answers: Answers) {
-    let of_this_worker = OF_THIS_WORKER.try_with(|owed| owed.borrow().clone()).ok().flatten();
-    match of_this_worker {
+    match of_this_worker() {
         Some(owed) => owed.owe(reader, answers, Instant::now()),
         None => reader.wake(),
     }
+}
+
+/// Wakes a reader at once, who is owed nothing then.
+pub(crate) fn wake_now(reader: &Arc<AtomicWaker>) {
+    if let Some(owed) = of_this_worker() {
+        owed.forgive(reader);
+    }
+    reader.wake();
+}
+
+fn of_this_worker() -> Option<Arc<OwedWakes>> {
+    OF_THIS_WORKER.try_with(|owed| owed.borrow().clone()).ok().flatten()
 }
 
 impl OwedWakes {
@@ -67,29 +79,46 @@ impl OwedWakes {
 
     fn owe(&self, reader: &Arc<AtomicWaker>, answers: Answers, now: Instant) {
         let mut state = self.state();
-        if answers == Answers::One {
-            let is_frequent = state.paid.is_some_and(|paid| now.saturating_duration_since(paid) < OWED_FOR);
-            if !is_frequent {
-                state.paid = Some(now);
-                drop(state);
-                return reader.wake();
-            }
-            state.since.get_or_insert(now);
+        let is_close = state.paid.is_some_and(|paid| now.saturating_duration_since(paid) < OWED_FOR);
+        if answers == Answers::One && !is_close {
+            state.paid = Some(now);
+            drop(state);
+            return reader.wake();
         }
-        state.owed.push(reader.clone());
+        if !state.owed.iter().any(|other| Arc::ptr_eq(other, reader)) {
+            state.owed.push(reader.clone());
+        }
+        let due = now
+            + match answers {
+                Answers::One => OWED_FOR,
+                Answers::Many => OWED_FOR_MANY,
+            };
+        state.due = Some(state.due.map_or(due, |earlier| earlier.min(due)));
         self.is_any.store(true, Ordering::Release);
+    }
+
+    fn forgive(&self, reader: &Arc<AtomicWaker>) {
+        if !self.is_any.load(Ordering::Acquire) {
+            return;
+        }
+        let mut state = self.state();
+        state.owed.retain(|other| !Arc::ptr_eq(other, reader));
+        if state.owed.is_empty() {
+            state.due = None;
+            self.is_any.store(false, Ordering::Release);
+        }
     }
 
     /// Wakes everybody if somebody's wake has been owed for long enough.
     pub(crate) fn pay_in_time(&self) {
-        // Read first, because mostly there is none.
+        // Read first, because it is asked at every turn.
         if self.is_any.load(Ordering::Acquire) && self.is_due(Instant::now()) {
             self.pay();
         }
     }
 
     fn is_due(&self, now: Instant) -> bool {
-        self.state().since.is_some_and(|since| now.saturating_duration_since(since) >= OWED_FOR)
+        self.state().due.is_some_and(|due| due <= now)
     }
 
     /// Wakes all who are owed it.
@@ -102,11 +131,15 @@ impl OwedWakes {
     fn pay_at(&self, now: Instant) {
         let mut state = self.state();
         self.is_any.store(false, Ordering::Release);
-        (state.since, state.paid) = (None, Some(now));
+        (state.due, state.paid) = (None, Some(now));
         let owed = std::mem::take(&mut state.owed);
-        // Whoever is woken is not ours, and may come back here.
+        // Whoever is woken is not ours: he may come back here, and he may panic, which is not to cost others their wake.
         drop(state);
-        owed.iter().for_each(|reader| reader.wake());
+        for reader in owed {
+            if catch_unwind(AssertUnwindSafe(|| reader.wake())).is_err() {
+                tracing::error!("a waker panicked that was woken for answers");
+            }
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -116,7 +149,7 @@ impl OwedWakes {
 
 impl Drop for OnThisThread {
     fn drop(&mut self) {
-        // Nobody pays what this thread would owe from now on.
+        // From now on this thread wakes everybody at once. It may have been the last that would have paid.
         OF_THIS_WORKER.set(None);
         self.0.pay();
     }
@@ -170,17 +203,52 @@ mod tests {
     }
 
     #[test]
-    fn for_many_answers_the_reader_is_woken_when_the_worker_has_nothing_else_to_do() {
+    fn for_many_answers_the_wake_is_owed_be_they_close_to_others_or_not() {
         let (owed, begin) = (OwedWakes::default(), Instant::now());
         let (sleeper, reader) = sleeper();
         owed.owe(&reader, Answers::Many, begin);
-        assert!(!is_awake(&sleeper) && !owed.is_due(begin + OWED_FOR * 2));
+        assert!(!is_awake(&sleeper) && !owed.is_due(begin + OWED_FOR) && owed.is_due(begin + OWED_FOR_MANY));
+        owed.owe(&reader, Answers::Many, begin + OWED_FOR);
+        assert!(owed.is_due(begin + OWED_FOR_MANY), "the first of them counts");
         owed.pay();
         assert!(is_awake(&sleeper));
     }
 
     #[test]
-    fn wakes_are_owed_on_the_threads_of_workers_alone_and_paid_at_their_end() {
+    fn who_is_woken_at_once_is_owed_nothing_any_more() {
+        let owed = Arc::<OwedWakes>::default();
+        let _on_this_thread = owed.on_this_thread();
+        let ((woken, reader), (other, other_reader)) = (sleeper(), sleeper());
+        wake_in_time(&reader, Answers::Many);
+        wake_in_time(&other_reader, Answers::Many);
+        wake_now(&reader);
+        assert!(is_awake(&woken) && !is_awake(&other));
+        reader.register(&Waker::from(woken.clone()));
+        owed.pay();
+        assert!(woken.0.load(Ordering::Relaxed) == 1 && is_awake(&other));
+    }
+
+    #[test]
+    fn a_waker_that_panics_costs_nobody_else_his_wake() {
+        struct Panics;
+
+        impl Wake for Panics {
+            fn wake(self: Arc<Self>) {
+                panic!("a waker of somebody's own");
+            }
+        }
+
+        let owed = OwedWakes::default();
+        let ((sleeper, reader), bad_reader) = (sleeper(), Arc::<AtomicWaker>::default());
+        bad_reader.register(&Waker::from(Arc::new(Panics)));
+        owed.owe(&bad_reader, Answers::Many, Instant::now());
+        owed.owe(&reader, Answers::Many, Instant::now());
+        owed.pay();
+        assert!(is_awake(&sleeper));
+    }
+
+    #[test]
+    fn wakes_are_owed_on_the_threads_of_workers_alone_and_paid_at_the_end_of_one() {
         let owed = Arc::<OwedWakes>::default();
         let on_this_thread = owed.on_this_thread();
         let (sleeper_here, reader) = sleeper();

@@ -250,7 +250,18 @@ impl PoolBuilder {
         }
         let (queue, teller) = (Arc::new(Queue::new(staffing.least)), teller.clone());
         let tally = Tally::of(staffing.most);
-        Ok(Workshop { queue, modules, staffing, concurrency, recycling, teller, tally, engines, http })
+        Ok(Workshop {
+            queue,
+            modules,
+            staffing,
+            concurrency,
+            recycling,
+            teller,
+            tally,
+            owed_wakes: Arc::default(),
+            http,
+            engines,
+        })
     }
 }
 

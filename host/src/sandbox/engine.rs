@@ -8,6 +8,7 @@
 //! opens a sandbox waits for one. Otherwise, and where the system does not give so much address space, each
 //! sandbox asks the system for its own.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 use std::thread::{JoinHandle, current};
@@ -262,7 +263,12 @@ impl Ticker {
                     }
                     // Outside the lock, since who acts may ask for more.
                     let acts = acts.read().expect("no holder of this lock panics").clone();
-                    acts.iter().for_each(|act| act());
+                    for act in acts {
+                        // Who is told something there may panic over it; the clock must go on.
+                        if catch_unwind(AssertUnwindSafe(|| act())).is_err() {
+                            tracing::error!("something that is done at every tick panicked");
+                        }
+                    }
                 }
             })
             .expect("the system gives a pool one more thread");

@@ -13,9 +13,9 @@ use crate::call::CallId;
 use crate::outcome::Parcel;
 use crate::scheduler::calls::Call;
 use crate::scheduler::progress::Settlement;
-use crate::wakes::{Answers, wake_in_time};
+use crate::wakes::{Answers, wake_in_time, wake_now};
 
-/// For so many batches the reader is woken at once. Until then the worker owes it.
+/// For so many batches the reader is woken at once. Until then it is owed.
 const BATCHES_TO_WAKE_FOR: usize = 2;
 
 /// Where calls of batches come back to.
@@ -121,7 +121,7 @@ impl Inbox {
         drop(letters);
         match has_time {
             true => wake_in_time(&self.reader, Answers::Many),
-            false => self.reader.wake(),
+            false => wake_now(&self.reader),
         }
     }
 
@@ -153,7 +153,7 @@ impl Inbox {
     }
 }
 
-/// A call that went by itself has ended.
+/// Calls that go by themselves wake who reads by way of this, as does the collection that they are polled in.
 impl Wake for Inbox {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
@@ -225,6 +225,17 @@ mod tests {
         inbox.take();
         let sleeper = Sleeper::over(&inbox);
         inbox.deliver(batch(), Vec::new(), true);
+        assert!(sleeper.is_awake());
+    }
+
+    #[test]
+    fn calls_that_go_by_themselves_wake_him_too() {
+        let owed = Arc::<OwedWakes>::default();
+        let _worker = owed.on_this_thread();
+        let inbox = Arc::<Inbox>::default();
+        let waker = Waker::from(inbox.clone());
+        let sleeper = Sleeper::over(&inbox);
+        waker.wake_by_ref();
         assert!(sleeper.is_awake());
     }
 

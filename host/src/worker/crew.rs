@@ -60,16 +60,16 @@ impl Crew {
                 .map_err(|error| (id, error))?;
             crew.state().threads.push(Some(thread));
         }
-        let present = Arc::downgrade(&crew);
-        crew.shop.engines.at_every_tick(move || {
-            let Some(crew) = present.upgrade() else { return };
-            let owed: Vec<_> = crew.state().threads.iter().flatten().map(WorkerThread::owed).collect();
-            // Outside the lock, since whoever is woken is not ours.
-            owed.iter().for_each(|owed| owed.pay());
-            if staffing.most > staffing.least {
-                crew.look_for_work();
-            }
-        });
+        let owed_wakes = crew.shop.owed_wakes.clone();
+        crew.shop.engines.at_every_tick(move || owed_wakes.pay());
+        if staffing.most > staffing.least {
+            let present = Arc::downgrade(&crew);
+            crew.shop.engines.at_every_tick(move || {
+                if let Some(crew) = present.upgrade() {
+                    crew.look_for_work();
+                }
+            });
+        }
         Ok(crew)
     }
 

@@ -22,7 +22,6 @@ use crate::sandbox::door::Door;
 use crate::sandbox::gauges::Pulse;
 use crate::sandbox::invoke::Job;
 use crate::sandbox::lobby::{DoorId, Lobby};
-use crate::wakes::OwedWakes;
 use crate::worker::life::{Ended, FirstOpening};
 use crate::worker::shelf::Shelf;
 use crate::worker::workshop::Workshop;
@@ -31,7 +30,6 @@ pub(crate) struct Worker {
     pub(super) id: WorkerId,
     pub(super) shop: Arc<Workshop>,
     pub(super) bell: Arc<Bell>,
-    owed: Arc<OwedWakes>,
     pub(super) pulse: Arc<Pulse>,
     /// For each module, the sandboxes that may take a call.
     pub(super) shelves: Vec<Shelf>,
@@ -69,7 +67,7 @@ enum Step {
 }
 
 impl Worker {
-    pub(crate) fn new(id: WorkerId, shop: Arc<Workshop>, bell: Arc<Bell>, owed: Arc<OwedWakes>) -> Self {
+    pub(crate) fn new(id: WorkerId, shop: Arc<Workshop>, bell: Arc<Bell>) -> Self {
         let pulse = {
             let (shop, bell) = (shop.clone(), bell.clone());
             Pulse::new(move |call| {
@@ -84,7 +82,6 @@ impl Worker {
             id,
             shop,
             bell,
-            owed,
             pulse,
             shelves,
             doors: FxHashMap::default(),
@@ -134,15 +131,7 @@ impl Worker {
     }
 
     async fn next_step(&mut self) -> Step {
-        poll_fn(|cx| {
-            self.owed.pay_in_time();
-            let step = self.poll_step(cx);
-            if step.is_pending() {
-                self.owed.pay();
-            }
-            step
-        })
-        .await
+        poll_fn(|cx| self.poll_step(cx)).await
     }
 
     fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
@@ -153,6 +142,7 @@ impl Worker {
         if !withdrawn.is_empty() {
             return Poll::Ready(Step::Withdrawn(withdrawn));
         }
+        self.shop.owed_wakes.pay_in_time();
         self.note_work();
         self.pulse.take_busy();
         self.round.set(self.round.get() + 1);

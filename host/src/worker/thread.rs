@@ -12,7 +12,6 @@ use tokio::sync::mpsc;
 use crate::bell::Bell;
 use crate::call::WorkerId;
 use crate::event::Event;
-use crate::wakes::OwedWakes;
 use crate::worker::life::FirstOpening;
 use crate::worker::serve::Worker;
 use crate::worker::workshop::Workshop;
@@ -20,7 +19,6 @@ use crate::worker::workshop::Workshop;
 /// A running worker.
 pub(crate) struct WorkerThread {
     bell: Arc<Bell>,
-    owed: Arc<OwedWakes>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -35,14 +33,17 @@ impl WorkerThread {
         first: Vec<FirstOpening>,
         alive: mpsc::Sender<()>,
     ) -> std::io::Result<Self> {
-        let (bell, owed) = (Arc::<Bell>::default(), Arc::<OwedWakes>::default());
-        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let bell = Arc::new(Bell::default());
+        let owed = shop.owed_wakes.clone();
+        // By then the worker has asked to be woken itself, should one who is woken here have a job for it.
+        let runtime =
+            Builder::new_current_thread().enable_all().on_thread_park(move || owed.pay()).build()?;
         let thread = {
-            let (bell, owed) = (bell.clone(), owed.clone());
+            let bell = bell.clone();
             let counted = shop.tally.count_worker();
             std::thread::Builder::new().name(format!("wasmpool-{}", id.get())).spawn(move || {
-                let on_this_thread = owed.on_this_thread();
-                work(id, &shop, &bell, &owed, &runtime, first);
+                let on_this_thread = shop.owed_wakes.on_this_thread();
+                work(id, &shop, &bell, &runtime, first);
                 drop(on_this_thread);
                 // A guest's unfinished file operation must not hold up the end.
                 runtime.shutdown_background();
@@ -51,7 +52,7 @@ impl WorkerThread {
                 drop(alive);
             })?
         };
-        Ok(WorkerThread { bell, owed, thread: Some(thread) })
+        Ok(WorkerThread { bell, thread: Some(thread) })
     }
 
     /// Tells the worker to drop everything and end, without waiting for it.
@@ -62,11 +63,6 @@ impl WorkerThread {
     /// Tells the worker to look whether its sandboxes are of the present modules.
     pub(crate) fn have_look_around(&self) {
         self.bell.look_around();
-    }
-
-    /// Returns the wakes that the worker owes.
-    pub(crate) fn owed(&self) -> Arc<OwedWakes> {
-        self.owed.clone()
     }
 
     /// Returns true if the thread has ended.
@@ -82,17 +78,10 @@ impl WorkerThread {
     }
 }
 
-fn work(
-    id: WorkerId,
-    shop: &Arc<Workshop>,
-    bell: &Arc<Bell>,
-    owed: &Arc<OwedWakes>,
-    runtime: &Runtime,
-    first: Vec<FirstOpening>,
-) {
+fn work(id: WorkerId, shop: &Arc<Workshop>, bell: &Arc<Bell>, runtime: &Runtime, first: Vec<FirstOpening>) {
     let mut first = Some(first);
     while !bell.is_stopped() {
-        let worker = Worker::new(id, shop.clone(), bell.clone(), owed.clone());
+        let worker = Worker::new(id, shop.clone(), bell.clone());
         let first = first.take().unwrap_or_default();
         let ended = catch_unwind(AssertUnwindSafe(|| runtime.block_on(worker.serve(first))));
         match ended {

@@ -12,6 +12,7 @@ use crate::sandbox::engine::PoolEngines;
 use crate::sandbox::http::desk::HttpDesk;
 use crate::sandbox::invoke::Queue;
 use crate::tally::Tally;
+use crate::wakes::OwedWakes;
 
 /// What all workers of a pool share.
 pub(crate) struct Workshop {
@@ -23,6 +24,7 @@ pub(crate) struct Workshop {
     pub(crate) recycling: Recycling,
     pub(crate) teller: Teller,
     pub(crate) tally: Arc<Tally>,
+    pub(crate) owed_wakes: Arc<OwedWakes>,
     /// Sends the guests' HTTP requests, if any are granted.
     pub(crate) http: Option<Arc<HttpDesk>>,
     /// They tick as long as a worker may be running guest code.

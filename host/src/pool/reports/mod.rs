@@ -36,14 +36,15 @@ const HELD_BYTES: usize = 64 << 20;
 /// typed values take themselves) wait for an earlier one. A pool that is closed takes no more inputs: those already taken
 /// end as cancelled. Dropping it withdraws all calls that have not ended.
 ///
-/// Calls that take some 50 µs or less go to a worker many at a time, as many as keep it busy for 200 µs, and their reports
-/// come back together; who awaits them is woken for two such lots at once while there are more to come. He is also woken
-/// but once for longer calls of a worker that end within 200 µs of each other. A worker that has nothing else to do wakes him
-/// first, and for one that does not get to it the pool's clock does: no report is more than some 20 ms late. A call that waits, computes on for 10 ms, traps or is to be tried again goes on by itself from then on, with all that
-/// single calls have, and holds the inputs of those it came with until it ends (1 MiB and the last of them at most, beside
-/// the 64 MiB above); those behind it go to whoever is free. That is so unless something asks for each call from its
-/// beginning: an affinity, a sandbox for each call, a limit of calls or memory of a sandbox, a queue timeout or a deadline,
-/// an attempt timeout or slow notice of less than 100 ms, or `tracing` spans.
+/// Calls that take some 50 µs or less go to a worker many at a time, as many as keep it busy for 200 µs, and their
+/// reports come back together; who awaits them is woken for two such lots at once while workers have more to do. For
+/// calls that go by themselves he is woken every 200 µs at most. A worker wakes him before it sleeps, and when none
+/// gets to it the pool's clock does, so that he hears of a call some 20 ms after its end at the latest. A call that
+/// waits, computes on for 10 ms, traps or is to be tried again goes on by itself from then on, with all that single
+/// calls have, and holds the inputs of those it came with until it ends (1 MiB and the last of them at most, beside the
+/// 64 MiB above); those behind it go to whoever is free. That is so unless something asks for each call from its
+/// beginning: an affinity, a sandbox for each call, a limit of calls or memory of a sandbox, a queue timeout or a
+/// deadline, an attempt timeout or slow notice of less than 100 ms, or `tracing` spans.
 #[must_use = "a stream does nothing until it is polled"]
 pub struct Reports<Out, E> {
     source: Box<dyn Source>,
