@@ -155,22 +155,40 @@ impl Drop for OnThisThread {
     }
 }
 
+/// Somebody to be woken in tests.
 #[cfg(test)]
-mod tests {
-    use std::sync::atomic::AtomicUsize;
-    use std::task::{Wake, Waker};
-
-    use super::*;
+pub(crate) mod sleeper {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
 
     /// Counts how often it is woken.
     #[derive(Default)]
-    struct Sleeper(AtomicUsize);
+    pub(crate) struct Sleeper(AtomicUsize);
 
     impl Wake for Sleeper {
         fn wake(self: Arc<Self>) {
             self.0.fetch_add(1, Ordering::Relaxed);
         }
     }
+
+    impl Sleeper {
+        pub(crate) fn times_woken(&self) -> usize {
+            self.0.load(Ordering::Relaxed)
+        }
+
+        pub(crate) fn is_awake(&self) -> bool {
+            self.times_woken() > 0
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::{Wake, Waker};
+
+    use super::sleeper::Sleeper;
+    use super::*;
 
     /// Somebody who falls asleep, and what wakes him.
     fn sleeper() -> (Arc<Sleeper>, Arc<AtomicWaker>) {
@@ -179,27 +197,23 @@ mod tests {
         (sleeper, reader)
     }
 
-    fn is_awake(sleeper: &Sleeper) -> bool {
-        sleeper.0.load(Ordering::Relaxed) > 0
-    }
-
     #[test]
     fn the_first_of_close_answers_is_told_at_once_and_the_others_together_when_it_is_time() {
         let (owed, begin) = (OwedWakes::default(), Instant::now());
         let (first, reader) = sleeper();
         owed.owe(&reader, Answers::One, begin);
-        assert!(is_awake(&first) && !owed.is_due(begin + OWED_FOR * 2), "it owes nothing");
+        assert!(first.is_awake() && !owed.is_due(begin + OWED_FOR * 2), "it owes nothing");
         let soon = begin + OWED_FOR / 2;
         let ((second, reader), (third, other_reader)) = (sleeper(), sleeper());
         owed.owe(&reader, Answers::One, soon);
         owed.owe(&other_reader, Answers::One, soon + OWED_FOR / 4);
-        assert!(!is_awake(&second) && !is_awake(&third));
+        assert!(!second.is_awake() && !third.is_awake());
         assert!(!owed.is_due(soon + OWED_FOR / 2) && owed.is_due(soon + OWED_FOR));
         owed.pay_at(soon + OWED_FOR);
-        assert!(is_awake(&second) && is_awake(&third) && !owed.is_due(soon + OWED_FOR * 2));
+        assert!(second.is_awake() && third.is_awake() && !owed.is_due(soon + OWED_FOR * 2));
         let (much_later, reader) = sleeper();
         owed.owe(&reader, Answers::One, soon + OWED_FOR * 2);
-        assert!(is_awake(&much_later), "answers are rare again");
+        assert!(much_later.is_awake(), "answers are rare again");
     }
 
     #[test]
@@ -207,11 +221,11 @@ mod tests {
         let (owed, begin) = (OwedWakes::default(), Instant::now());
         let (sleeper, reader) = sleeper();
         owed.owe(&reader, Answers::Many, begin);
-        assert!(!is_awake(&sleeper) && !owed.is_due(begin + OWED_FOR) && owed.is_due(begin + OWED_FOR_MANY));
+        assert!(!sleeper.is_awake() && !owed.is_due(begin + OWED_FOR) && owed.is_due(begin + OWED_FOR_MANY));
         owed.owe(&reader, Answers::Many, begin + OWED_FOR);
         assert!(owed.is_due(begin + OWED_FOR_MANY), "the first of them counts");
         owed.pay();
-        assert!(is_awake(&sleeper));
+        assert!(sleeper.is_awake());
     }
 
     #[test]
@@ -222,10 +236,10 @@ mod tests {
         wake_in_time(&reader, Answers::Many);
         wake_in_time(&other_reader, Answers::Many);
         wake_now(&reader);
-        assert!(is_awake(&woken) && !is_awake(&other));
+        assert!(woken.is_awake() && !other.is_awake());
         reader.register(&Waker::from(woken.clone()));
         owed.pay();
-        assert!(woken.0.load(Ordering::Relaxed) == 1 && is_awake(&other));
+        assert!(woken.times_woken() == 1 && other.is_awake());
     }
 
     #[test]
@@ -244,7 +258,7 @@ mod tests {
         owed.owe(&bad_reader, Answers::Many, Instant::now());
         owed.owe(&reader, Answers::Many, Instant::now());
         owed.pay();
-        assert!(is_awake(&sleeper));
+        assert!(sleeper.is_awake());
     }
 
     #[test]
@@ -255,11 +269,11 @@ mod tests {
         wake_in_time(&reader, Answers::Many);
         let (sleeper_there, other_reader) = sleeper();
         std::thread::spawn(move || wake_in_time(&other_reader, Answers::Many)).join().expect("no panic");
-        assert!(!is_awake(&sleeper_here) && is_awake(&sleeper_there));
+        assert!(!sleeper_here.is_awake() && sleeper_there.is_awake());
         drop(on_this_thread);
-        assert!(is_awake(&sleeper_here));
+        assert!(sleeper_here.is_awake());
         let (sleeper_after, reader) = sleeper();
         wake_in_time(&reader, Answers::Many);
-        assert!(is_awake(&sleeper_after));
+        assert!(sleeper_after.is_awake());
     }
 }

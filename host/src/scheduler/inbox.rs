@@ -166,33 +166,17 @@ impl Wake for Inbox {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicUsize;
     use std::task::Waker;
 
     use super::*;
     use crate::wakes::OwedWakes;
+    use crate::wakes::sleeper::Sleeper;
 
-    /// Counts how often it is woken.
-    #[derive(Default)]
-    struct Sleeper(AtomicUsize);
-
-    impl Wake for Sleeper {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    impl Sleeper {
-        /// Falls asleep over an inbox.
-        fn over(inbox: &Inbox) -> Arc<Self> {
-            let sleeper = Arc::new(Sleeper::default());
-            inbox.listen(&Context::from_waker(&Waker::from(sleeper.clone())));
-            sleeper
-        }
-
-        fn is_awake(&self) -> bool {
-            self.0.load(Ordering::Relaxed) > 0
-        }
+    /// Has somebody fall asleep over an inbox.
+    fn sleeper_over(inbox: &Inbox) -> Arc<Sleeper> {
+        let sleeper = Arc::<Sleeper>::default();
+        inbox.listen(&Context::from_waker(&Waker::from(sleeper.clone())));
+        sleeper
     }
 
     fn batch() -> Option<DoneCalls> {
@@ -205,7 +189,7 @@ mod tests {
         let owed = Arc::<OwedWakes>::default();
         let _worker = owed.on_this_thread();
         let inbox = Inbox::default();
-        let sleeper = Sleeper::over(&inbox);
+        let sleeper = sleeper_over(&inbox);
         inbox.deliver(batch(), Vec::new(), false);
         assert!(!sleeper.is_awake() && inbox.has_news());
         inbox.deliver(batch(), Vec::new(), false);
@@ -218,12 +202,12 @@ mod tests {
         let owed = Arc::<OwedWakes>::default();
         let _worker = owed.on_this_thread();
         let inbox = Inbox::default();
-        let sleeper = Sleeper::over(&inbox);
+        let sleeper = sleeper_over(&inbox);
         inbox.deliver(batch(), Vec::new(), false);
         owed.pay();
         assert!(sleeper.is_awake());
         inbox.take();
-        let sleeper = Sleeper::over(&inbox);
+        let sleeper = sleeper_over(&inbox);
         inbox.deliver(batch(), Vec::new(), true);
         assert!(sleeper.is_awake());
     }
@@ -234,7 +218,7 @@ mod tests {
         let _worker = owed.on_this_thread();
         let inbox = Arc::<Inbox>::default();
         let waker = Waker::from(inbox.clone());
-        let sleeper = Sleeper::over(&inbox);
+        let sleeper = sleeper_over(&inbox);
         waker.wake_by_ref();
         assert!(sleeper.is_awake());
     }
@@ -242,7 +226,7 @@ mod tests {
     #[test]
     fn who_has_gone_is_not_woken() {
         let inbox = Inbox::default();
-        let sleeper = Sleeper::over(&inbox);
+        let sleeper = sleeper_over(&inbox);
         inbox.close();
         inbox.deliver(batch(), Vec::new(), false);
         assert!(!sleeper.is_awake() && !inbox.has_news());

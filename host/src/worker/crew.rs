@@ -60,6 +60,7 @@ impl Crew {
                 .map_err(|error| (id, error))?;
             crew.state().threads.push(Some(thread));
         }
+        // Whatever the workers are doing by then, readers hear of what has ended.
         let owed_wakes = crew.shop.owed_wakes.clone();
         crew.shop.engines.at_every_tick(move || owed_wakes.pay());
         if staffing.most > staffing.least {
