@@ -90,7 +90,8 @@ impl<W> Queue<W> {
         let mut state = self.lock();
         // Under one lock, so that a queue that closes has it, or never gets it.
         if let Some(job) = state.parked.remove(&attempt) {
-            state.put(job, VecDeque::push_front);
+            let sleeper = state.put(job, VecDeque::push_front);
+            wake(state, sleeper);
         }
     }
 
@@ -99,7 +100,8 @@ impl<W> Queue<W> {
         if state.closed {
             return Err(job);
         }
-        state.put(job, place);
+        let sleeper = state.put(job, place);
+        wake(state, sleeper);
         Ok(())
     }
 
@@ -115,11 +117,9 @@ impl<W> Queue<W> {
                 state.sleepers.push_back((worker, cx.waker().clone()));
                 return Poll::Pending;
             };
-            if !state.jobs.is_empty() {
-                state.wake_one();
-            }
+            let helper = state.helper();
             // Outside the lock, since a withdrawn job's reply talks to its desk when it is dropped.
-            drop(state);
+            wake(state, helper);
             if job.reply.is_awaited() {
                 return Poll::Ready(Some(job));
             }
@@ -146,9 +146,8 @@ impl<W> Queue<W> {
     pub(crate) fn pass_on(&self, worker: WorkerId) {
         let mut state = self.lock();
         state.sleepers.retain(|(sleeper, _)| *sleeper != worker);
-        if !state.jobs.is_empty() {
-            state.wake_one();
-        }
+        let helper = state.helper();
+        wake(state, helper);
     }
 
     /// Takes out all jobs of one module.
@@ -160,11 +159,10 @@ impl<W> Queue<W> {
     pub(crate) fn close(&self) -> Vec<Job<W>> {
         let mut state = self.lock();
         state.closed = true;
-        for (_, waker) in state.sleepers.drain(..) {
-            waker.wake();
-        }
         let mut left = state.take_out(|_| true);
         left.extend(state.parked.drain().map(|(_, job)| job));
+        let sleepers = std::mem::take(&mut state.sleepers);
+        wake(state, sleepers.into_iter().map(|(_, waker)| waker));
         left
     }
 
@@ -189,18 +187,24 @@ impl<W> Queue<W> {
     }
 }
 
+/// Wakes workers when the queue is free again: whoever wakes at once, on this processor even, asks for it first of all.
+fn wake<W>(state: MutexGuard<'_, State<W>>, sleepers: impl IntoIterator<Item = Waker>) {
+    drop(state);
+    sleepers.into_iter().for_each(Waker::wake);
+}
+
 impl<W> State<W> {
-    /// Puts a job in its place, and wakes a worker for it.
-    fn put(&mut self, job: Job<W>, place: fn(&mut VecDeque<Job<W>>, Job<W>)) {
+    /// Puts a job in its place, and returns the worker to be woken for it.
+    fn put(&mut self, job: Job<W>, place: fn(&mut VecDeque<Job<W>>, Job<W>)) -> Option<Waker> {
         self.calls += job.calls;
         match self.line_of(&job) {
             Some(worker) => {
                 place(&mut self.lines[worker], job);
-                self.wake(WorkerId(worker));
+                self.sleeper(WorkerId(worker))
             }
             None => {
                 place(&mut self.jobs, job);
-                self.wake_one();
+                self.next_sleeper()
             }
         }
     }
@@ -238,16 +242,97 @@ impl<W> State<W> {
         self.jobs.len() + self.lines.iter().map(VecDeque::len).sum::<usize>()
     }
 
-    fn wake_one(&mut self) {
-        if let Some((_, waker)) = self.sleepers.pop_front() {
-            waker.wake();
+    /// Returns somebody to be woken if there is something left for anybody.
+    fn helper(&mut self) -> Option<Waker> {
+        if self.jobs.is_empty() { None } else { self.next_sleeper() }
+    }
+
+    fn next_sleeper(&mut self) -> Option<Waker> {
+        self.sleepers.pop_front().map(|(_, waker)| waker)
+    }
+
+    fn sleeper(&mut self, worker: WorkerId) -> Option<Waker> {
+        let place = self.sleepers.iter().position(|(sleeper, _)| *sleeper == worker)?;
+        self.sleepers.remove(place).map(|(_, waker)| waker)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::bell::Bell;
+    use crate::call::CallId;
+    use crate::outcome::Ending;
+    use crate::reply::{Desk, Standing, Surroundings};
+
+    /// Awaits everything and hears nothing.
+    struct Patient;
+
+    impl Desk for Patient {
+        fn seated(&self, _: u32, _: &Arc<Bell>) -> bool {
+            true
+        }
+
+        fn begun(&self, _: u32, _: Surroundings<'_>) -> bool {
+            true
+        }
+
+        fn standing(&self, _: u32) -> Standing {
+            Standing::Awaited
+        }
+
+        fn kept_others_waiting(&self, _: u32, _: Duration) {}
+
+        fn had_effect(&self, _: u32) {}
+
+        fn stalled(&self, _: u32, _: String) {}
+
+        fn ended(self: Arc<Self>, _: u32, _: Ending) {}
+    }
+
+    /// Asks the queue as soon as it is woken, on the thread that wakes it.
+    struct Eager {
+        queue: Arc<Queue<()>>,
+        calls_seen: AtomicUsize,
+    }
+
+    impl Wake for Eager {
+        fn wake(self: Arc<Self>) {
+            let calls = self.queue.state.try_lock().expect("nobody has the queue to himself").calls;
+            self.calls_seen.fetch_add(calls, Ordering::Relaxed);
         }
     }
 
-    fn wake(&mut self, worker: WorkerId) {
-        if let Some(place) = self.sleepers.iter().position(|(sleeper, _)| *sleeper == worker) {
-            let (_, waker) = self.sleepers.remove(place).expect("it was just found there");
-            waker.wake();
-        }
+    fn job(call: u64) -> Job<()> {
+        let attempt = AttemptId { call: CallId(call), attempt: 1 };
+        let reply = Reply::to(Arc::new(Patient), 1);
+        Job { attempt, module: 0, company: Company::Shared, affinity: None, calls: 1, work: (), reply }
+    }
+
+    #[test]
+    fn who_is_woken_gets_at_the_queue_at_once() {
+        let queue = Arc::new(Queue::new(1));
+        let sleeper = Arc::new(Eager { queue: queue.clone(), calls_seen: AtomicUsize::new(0) });
+        let waker = Waker::from(sleeper.clone());
+        let mut cx = Context::from_waker(&waker);
+        let seen = || sleeper.calls_seen.load(Ordering::Relaxed);
+        assert!(queue.poll_take(WorkerId(0), &mut cx).is_pending());
+        assert!(queue.push(job(1)).is_ok() && seen() == 1);
+        assert!(queue.push(job(2)).is_ok() && seen() == 1, "it is not asleep any more");
+        assert!(matches!(queue.poll_take(WorkerId(1), &mut cx), Poll::Ready(Some(_))));
+        assert!(matches!(queue.poll_take(WorkerId(1), &mut cx), Poll::Ready(Some(_))));
+        assert!(queue.poll_take(WorkerId(1), &mut cx).is_pending());
+        assert!(queue.park(job(3)).is_ok() && seen() == 1);
+        queue.release(AttemptId { call: CallId(3), attempt: 1 });
+        assert_eq!(seen(), 2);
+        assert!(queue.poll_take(WorkerId(0), &mut cx).is_ready());
+        assert!(queue.poll_take(WorkerId(0), &mut cx).is_pending());
+        queue.close();
+        assert!(queue.poll_take(WorkerId(0), &mut cx).is_ready());
     }
 }

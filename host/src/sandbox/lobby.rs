@@ -1,6 +1,7 @@
 //! What a worker must know of the doors of its sandboxes without looking at each of them.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ pub(crate) struct Lobby {
     /// Doors whose loop was called, and had not come by when somebody last looked.
     called: RefCell<Vec<DoorId>>,
     /// Doors that have become free for another call, or worn out, since somebody last looked.
-    changed: RefCell<Vec<DoorId>>,
+    changed: RefCell<VecDeque<DoorId>>,
     /// Batches of calls that have begun behind a door since everything waited the last time.
     batches: RefCell<Vec<Witness>>,
 }
@@ -64,16 +65,21 @@ impl Lobby {
 
     /// Keeps doors for the next time whose loop has still not come by.
     pub(crate) fn put_back_called(&self, left: Vec<DoorId>) {
-        self.called.borrow_mut().extend(left);
+        let mut called = self.called.borrow_mut();
+        match called.is_empty() {
+            // Its memory serves again.
+            true => *called = left,
+            false => called.extend(left),
+        }
     }
 
     /// Notes that a door has become free for another call, or worn out.
     pub(crate) fn note_changed(&self, door: DoorId) {
-        self.changed.borrow_mut().push(door);
+        self.changed.borrow_mut().push_back(door);
     }
 
-    pub(crate) fn take_changed(&self) -> Vec<DoorId> {
-        std::mem::take(&mut *self.changed.borrow_mut())
+    pub(crate) fn next_changed(&self) -> Option<DoorId> {
+        self.changed.borrow_mut().pop_front()
     }
 
     /// Notes that a batch of calls has begun behind a door.

@@ -99,7 +99,7 @@ impl Scheduler {
         let now = Instant::now();
         let progress = Progress::new(now, caller, permit, span);
         let call = self.make_call(id, order, progress);
-        call.watch(&call.progress(), now);
+        call.watch_from_beginning(&call.progress(), now);
         // A pool that closes right now gives the job back; its reply then settles the call.
         let _ = self.queue.push(call.next_job(1, Company::Shared));
         (call, receiver)

@@ -35,7 +35,7 @@ impl Desk for Call {
         let id = AttemptId { call: self.id, attempt };
         let now = Instant::now();
         progress.begin_attempt(RunningAttempt::new(surroundings, counted, id, now), now);
-        self.watch(&progress, now);
+        self.watch_from_beginning(&progress, now);
         let started = || Event::AttemptStarted { attempt: id, task: self.task.clone(), worker };
         self.scheduler.teller.tell(started);
         let span = progress.span.clone();

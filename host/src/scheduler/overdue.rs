@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::call::AttemptId;
 use crate::event::Event;
 use crate::outcome::Interruption;
-use crate::patience::Verdict;
+use crate::patience::{Taken, Verdict};
 use crate::scheduler::calls::Call;
 use crate::scheduler::progress::Progress;
 use crate::scheduler::watchdog::Watched;
@@ -17,8 +17,17 @@ use crate::scheduler::watchdog::Watched;
 impl Call {
     /// Has the watchdog look when something may be due in the call's present stage. No look asked for earlier counts.
     pub(super) fn watch(&self, progress: &Progress, now: Instant) {
+        self.watch_from(&self.taken(progress, now), now);
+    }
+
+    /// As [`watch`](Self::watch) at the beginning of a stage that is no pause, for which next to nothing has to be found out.
+    pub(super) fn watch_from_beginning(&self, progress: &Progress, now: Instant) {
+        self.watch_from(&progress.taken_at_beginning(now), now);
+    }
+
+    fn watch_from(&self, taken: &Taken, now: Instant) {
         let turn = self.turn.fetch_add(1, Ordering::AcqRel) + 1;
-        let after = match self.rules.terms.judge(&self.taken(progress, now)) {
+        let after = match self.rules.terms.judge(taken) {
             Verdict::GoOn(None) => return,
             Verdict::GoOn(Some(after)) => after,
             _ => Duration::ZERO,

@@ -160,6 +160,20 @@ impl Progress {
         }
     }
 
+    /// As [`taken`](Self::taken) at the beginning of a stage that is no pause, when nobody has kept it waiting yet.
+    pub(crate) fn taken_at_beginning(&self, now: Instant) -> Taken {
+        Taken {
+            since_submission: now.saturating_duration_since(self.submitted),
+            stage: if self.running_attempt.is_some() { Stage::Running } else { Stage::Queued },
+            in_stage: Duration::ZERO,
+            pause: Duration::ZERO,
+            used_by_others: Duration::ZERO,
+            is_kept_waiting: false,
+            moves: self.moves,
+            is_known_as_slow: self.is_known_as_slow,
+        }
+    }
+
     /// Returns for how long the call has been in its present stage. To wait for a queue is patience and does not count, but
     /// who computes meanwhile does not wait; the first of the ticks that met it so may have come at once.
     fn time_in_stage(&self, now: Instant, kept_others: Duration, waited: Duration) -> Duration {

@@ -93,7 +93,7 @@ impl Worker {
 
     /// Puts sandboxes back on the shelf whose call has ended, unless they are worn.
     pub(super) fn see_to_changed(&mut self) {
-        for id in self.lobby.take_changed() {
+        while let Some(id) = self.lobby.next_changed() {
             let Some(door) = self.doors.get(&id).filter(|door| door.closing().is_none()).cloned() else {
                 continue;
             };

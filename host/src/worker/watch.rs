@@ -7,6 +7,7 @@ use crate::call::AttemptId;
 use crate::event::RetireReason;
 use crate::lifespan;
 use crate::sandbox::engine::TICK;
+use crate::sandbox::lobby::DoorId;
 use crate::worker::serve::Worker;
 
 impl Worker {
@@ -15,31 +16,33 @@ impl Worker {
     /// ever, and another sandbox takes its place. Returns true if one is left that only has to be waited for.
     pub(super) fn relieve_held_up(&mut self) -> bool {
         let mut must_wait = false;
-        let mut left = Vec::new();
-        for id in self.lobby.take_called() {
-            let Some(door) = self.doors.get(&id).cloned() else { continue };
-            if door.loop_came_by() {
-                continue;
-            }
-            // One that is not open yet holds up nobody else.
-            let is_held_up = door.is_open() && door.was_polled_in(self.round.get());
-            if is_held_up && door.closing().is_some() {
-                // Nobody else comes to this door, so nobody has to wait for it.
-                self.hand_back(door.take_waiting());
-                continue;
-            }
-            if is_held_up && door.abandoned() > 0 {
-                self.retire(&door, RetireReason::Stuck);
-                continue;
-            }
-            if is_held_up && door.capacity > 1 {
-                self.hand_back(door.take_waiting());
-                must_wait = true;
-            }
-            left.push(id);
-        }
-        self.lobby.put_back_called(left);
+        let mut called = self.lobby.take_called();
+        called.retain(|door| self.may_be_held_up(*door, &mut must_wait));
+        self.lobby.put_back_called(called);
         must_wait
+    }
+
+    /// Returns true if a sandbox whose loop was called is one to be looked at again.
+    fn may_be_held_up(&mut self, door: DoorId, must_wait: &mut bool) -> bool {
+        let Some(door) = self.doors.get(&door).filter(|door| !door.loop_came_by()).cloned() else {
+            return false;
+        };
+        // One that is not open yet holds up nobody else.
+        let is_held_up = door.is_open() && door.was_polled_in(self.round.get());
+        if is_held_up && door.closing().is_some() {
+            // Nobody else comes to this door, so nobody has to wait for it.
+            self.hand_back(door.take_waiting());
+            return false;
+        }
+        if is_held_up && door.abandoned() > 0 {
+            self.retire(&door, RetireReason::Stuck);
+            return false;
+        }
+        if is_held_up && door.capacity > 1 {
+            self.hand_back(door.take_waiting());
+            *must_wait = true;
+        }
+        true
     }
 
     pub(super) fn note_withdrawn(&mut self, attempts: &[AttemptId]) {
