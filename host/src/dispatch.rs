@@ -319,20 +319,20 @@ mod tests {
         let queue = Arc::new(Queue::new(1));
         let sleeper = Arc::new(Eager { queue: queue.clone(), calls_seen: AtomicUsize::new(0) });
         let waker = Waker::from(sleeper.clone());
-        let mut cx = Context::from_waker(&waker);
+        let cx = Context::from_waker(&waker);
         let seen = || sleeper.calls_seen.load(Ordering::Relaxed);
-        assert!(queue.poll_take(WorkerId(0), &mut cx).is_pending());
+        assert!(queue.poll_take(WorkerId(0), &cx).is_pending());
         assert!(queue.push(job(1)).is_ok() && seen() == 1);
         assert!(queue.push(job(2)).is_ok() && seen() == 1, "it is not asleep any more");
-        assert!(matches!(queue.poll_take(WorkerId(1), &mut cx), Poll::Ready(Some(_))));
-        assert!(matches!(queue.poll_take(WorkerId(1), &mut cx), Poll::Ready(Some(_))));
-        assert!(queue.poll_take(WorkerId(1), &mut cx).is_pending());
+        assert!(matches!(queue.poll_take(WorkerId(1), &cx), Poll::Ready(Some(_))));
+        assert!(matches!(queue.poll_take(WorkerId(1), &cx), Poll::Ready(Some(_))));
+        assert!(queue.poll_take(WorkerId(1), &cx).is_pending());
         assert!(queue.park(job(3)).is_ok() && seen() == 1);
         queue.release(AttemptId { call: CallId(3), attempt: 1 });
         assert_eq!(seen(), 2);
-        assert!(queue.poll_take(WorkerId(0), &mut cx).is_ready());
-        assert!(queue.poll_take(WorkerId(0), &mut cx).is_pending());
+        assert!(queue.poll_take(WorkerId(0), &cx).is_ready());
+        assert!(queue.poll_take(WorkerId(0), &cx).is_pending());
         queue.close();
-        assert!(queue.poll_take(WorkerId(0), &mut cx).is_ready());
+        assert!(queue.poll_take(WorkerId(0), &cx).is_ready());
     }
 }

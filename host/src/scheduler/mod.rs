@@ -10,6 +10,7 @@ pub(crate) mod calls;
 pub(crate) mod inbox;
 pub(crate) mod batch;
 pub(crate) mod stall;
+mod ending;
 mod retrying;
 mod hearing;
 mod overdue;
