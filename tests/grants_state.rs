@@ -164,6 +164,57 @@ async fn answers_are_told_although_a_host_function_keeps_their_worker() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn answers_of_a_batch_are_told_although_the_next_call_keeps_their_worker() {
+    let (go_on, may_go_on) = std::sync::mpsc::channel::<()>();
+    let (blocks, mut blocked) = tokio::sync::mpsc::unbounded_channel();
+    let (may_go_on, short_calls) = (Arc::new(Mutex::new(may_go_on)), Arc::new(AtomicU64::new(0)));
+    let counted = short_calls.clone();
+    // Short calls come in batches, between which, and never in the middle of one, the long call has its turn.
+    let builder = Pool::builder(caller().await).workers(1).concurrency(1).import(move |linker| {
+        let (may_go_on, counted, blocks) = (may_go_on.clone(), counted.clone(), blocks.clone());
+        let mut counter = linker.instance("acme:app/counter@1.0.0")?;
+        counter.func_wrap("add", move |_: wasmtime::StoreContextMut<'_, HostState>, (amount,): (u64,)| {
+            if amount == LAST {
+                blocks.send(()).expect("the test listens");
+                may_go_on.lock().expect("no panic").recv().expect("the test says so");
+            } else {
+                counted.fetch_add(1, Ordering::Relaxed);
+            }
+            Ok((amount,))
+        })?;
+        counter
+            .func_wrap("wait", |_: wasmtime::StoreContextMut<'_, HostState>, (amount,): (u64,)| Ok((amount,)))
+    });
+    let pool = builder.build().await.expect("all is provided");
+    // Should this test fail, it is gone before the pool, which waits for its worker.
+    let go_on = go_on;
+    let twice = pool.task::<(u64,), u64>("twice").expect("a task");
+    let heard = Arc::new(AtomicU64::new(0));
+    for _ in 0..10 {
+        let reports = twice.map(std::iter::repeat_n(0, 10_000));
+        let hears = heard.clone();
+        let reader = tokio::spawn(reports.for_each(move |report| {
+            report.value().expect("an output");
+            hears.fetch_add(1, Ordering::Relaxed);
+            std::future::ready(())
+        }));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        let long = twice.submit((LAST,));
+        bounded("its turn", blocked.recv()).await.expect("the host function says so");
+        let all_are_told = async {
+            while heard.load(Ordering::Relaxed) != short_calls.load(Ordering::Relaxed) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        bounded("all answers that are there", all_are_told).await;
+        go_on.send(()).expect("the host function waits for it");
+        bounded("the long call", long).await.expect("an output");
+        bounded("the others", reader).await.expect("no panic");
+    }
+    pool.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_import_that_nobody_provides_is_named_when_the_pool_is_built() {
     let built = Pool::builder(caller().await).build().await;
     let Err(PoolError::CannotOpen { reason, .. }) = built else { panic!("{:?}", built.err()) };
