@@ -295,44 +295,67 @@ mod tests {
         fn ended(self: Arc<Self>, _: u32, _: Ending) {}
     }
 
-    /// Asks the queue as soon as it is woken, on the thread that wakes it.
+    /// Asks for the queue as soon as it is woken, on the thread that wakes it.
     struct Eager {
         queue: Arc<Queue<()>>,
-        calls_seen: AtomicUsize,
+        times_woken: AtomicUsize,
     }
 
     impl Wake for Eager {
         fn wake(self: Arc<Self>) {
-            let calls = self.queue.state.try_lock().expect("nobody has the queue to himself").calls;
-            self.calls_seen.fetch_add(calls, Ordering::Relaxed);
+            assert!(self.queue.state.try_lock().is_ok(), "somebody has the queue to himself");
+            self.times_woken.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    fn job(call: u64) -> Job<()> {
+    /// Has a worker ask for a job when there is none.
+    fn asleep(queue: &Arc<Queue<()>>, worker: usize) -> Arc<Eager> {
+        let eager = Arc::new(Eager { queue: queue.clone(), times_woken: AtomicUsize::new(0) });
+        let waker = Waker::from(eager.clone());
+        assert!(queue.poll_take(WorkerId(worker), &Context::from_waker(&waker)).is_pending());
+        eager
+    }
+
+    fn take(queue: &Queue<()>, worker: usize) -> bool {
+        let taken = queue.poll_take(WorkerId(worker), &Context::from_waker(Waker::noop()));
+        matches!(taken, Poll::Ready(Some(_)))
+    }
+
+    fn job(call: u64, affinity: Option<u64>) -> Job<()> {
         let attempt = AttemptId { call: CallId(call), attempt: 1 };
         let reply = Reply::to(Arc::new(Patient), 1);
-        Job { attempt, module: 0, company: Company::Shared, affinity: None, calls: 1, work: (), reply }
+        Job { attempt, module: 0, company: Company::Shared, affinity, calls: 1, work: (), reply }
+    }
+
+    fn is_woken(eager: &Eager) -> bool {
+        eager.times_woken.load(Ordering::Relaxed) == 1
     }
 
     #[test]
-    fn who_is_woken_gets_at_the_queue_at_once() {
+    fn a_worker_is_woken_for_each_job_and_gets_at_the_queue_at_once() {
         let queue = Arc::new(Queue::new(1));
-        let sleeper = Arc::new(Eager { queue: queue.clone(), calls_seen: AtomicUsize::new(0) });
-        let waker = Waker::from(sleeper.clone());
-        let cx = Context::from_waker(&waker);
-        let seen = || sleeper.calls_seen.load(Ordering::Relaxed);
-        assert!(queue.poll_take(WorkerId(0), &cx).is_pending());
-        assert!(queue.push(job(1)).is_ok() && seen() == 1);
-        assert!(queue.push(job(2)).is_ok() && seen() == 1, "it is not asleep any more");
-        assert!(matches!(queue.poll_take(WorkerId(1), &cx), Poll::Ready(Some(_))));
-        assert!(matches!(queue.poll_take(WorkerId(1), &cx), Poll::Ready(Some(_))));
-        assert!(queue.poll_take(WorkerId(1), &cx).is_pending());
-        assert!(queue.park(job(3)).is_ok() && seen() == 1);
-        queue.release(AttemptId { call: CallId(3), attempt: 1 });
-        assert_eq!(seen(), 2);
-        assert!(queue.poll_take(WorkerId(0), &cx).is_ready());
-        assert!(queue.poll_take(WorkerId(0), &cx).is_pending());
+        let worker = asleep(&queue, 0);
+        assert!(queue.push(job(1, None)).is_ok() && is_woken(&worker));
+        assert!(queue.push(job(2, None)).is_ok() && is_woken(&worker), "it is not asleep any more");
+        assert!(take(&queue, 0) && take(&queue, 0));
+        let (other, worker) = (asleep(&queue, 1), asleep(&queue, 0));
+        assert!(queue.push(job(3, Some(0))).is_ok() && is_woken(&worker) && !is_woken(&other));
+        assert!(take(&queue, 0) && queue.park(job(4, None)).is_ok() && !is_woken(&other));
+        queue.release(AttemptId { call: CallId(4), attempt: 1 });
+        assert!(is_woken(&other) && take(&queue, 1));
+        let worker = asleep(&queue, 0);
         queue.close();
-        assert!(queue.poll_take(WorkerId(0), &cx).is_ready());
+        assert!(is_woken(&worker) && !take(&queue, 0));
+    }
+
+    #[test]
+    fn who_takes_a_job_or_cannot_has_another_woken_for_what_is_left() {
+        let queue = Arc::new(Queue::new(1));
+        let workers = [0, 1, 2, 3].map(|worker| asleep(&queue, worker));
+        assert!(queue.push(job(1, None)).is_ok() && queue.push(job(2, None)).is_ok());
+        assert_eq!(workers.each_ref().map(|worker| is_woken(worker)), [true, true, false, false]);
+        assert!(take(&queue, 0) && is_woken(&workers[2]));
+        queue.pass_on(WorkerId(1));
+        assert!(is_woken(&workers[3]));
     }
 }

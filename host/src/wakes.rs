@@ -33,9 +33,9 @@ pub(crate) struct OwedWakes {
 #[derive(Default)]
 struct State {
     owed: Vec<Arc<AtomicWaker>>,
-    /// When the first of them has been owed for long enough.
+    /// When the first of them has been owed for long enough, at the latest.
     due: Option<Instant>,
-    /// When somebody was woken the last time.
+    /// When a worker woke somebody the last time.
     paid: Option<Instant>,
 }
 
@@ -55,16 +55,24 @@ pub(crate) struct OnThisThread(Arc<OwedWakes>);
 pub(crate) fn wake_in_time(reader: &Arc<AtomicWaker>, answers: Answers) {
     match of_this_worker() {
         Some(owed) => owed.owe(reader, answers, Instant::now()),
-        None => reader.wake(),
+        None => wake(reader),
     }
 }
 
 /// Wakes a reader at once, who is owed nothing then.
 pub(crate) fn wake_now(reader: &Arc<AtomicWaker>) {
-    if let Some(owed) = of_this_worker() {
-        owed.forgive(reader);
+    match of_this_worker() {
+        Some(owed) => owed.pay_one(owed.state(), reader, Instant::now()),
+        None => wake(reader),
     }
-    reader.wake();
+}
+
+/// Whoever is woken is not ours: he may come back here, and he may panic, which is not to cost others their wake or their
+/// worker.
+fn wake(reader: &AtomicWaker) {
+    if catch_unwind(AssertUnwindSafe(|| reader.wake())).is_err() {
+        tracing::error!("a waker panicked that was woken for answers");
+    }
 }
 
 fn of_this_worker() -> Option<Arc<OwedWakes>> {
@@ -81,9 +89,7 @@ impl OwedWakes {
         let mut state = self.state();
         let is_close = state.paid.is_some_and(|paid| now.saturating_duration_since(paid) < OWED_FOR);
         if answers == Answers::One && !is_close {
-            state.paid = Some(now);
-            drop(state);
-            return reader.wake();
+            return self.pay_one(state, reader, now);
         }
         if !state.owed.iter().any(|other| Arc::ptr_eq(other, reader)) {
             state.owed.push(reader.clone());
@@ -97,16 +103,15 @@ impl OwedWakes {
         self.is_any.store(true, Ordering::Release);
     }
 
-    fn forgive(&self, reader: &Arc<AtomicWaker>) {
-        if !self.is_any.load(Ordering::Acquire) {
-            return;
-        }
-        let mut state = self.state();
+    fn pay_one(&self, mut state: MutexGuard<'_, State>, reader: &Arc<AtomicWaker>, now: Instant) {
+        state.paid = Some(now);
         state.owed.retain(|other| !Arc::ptr_eq(other, reader));
         if state.owed.is_empty() {
             state.due = None;
             self.is_any.store(false, Ordering::Release);
         }
+        drop(state);
+        wake(reader);
     }
 
     /// Wakes everybody if somebody's wake has been owed for long enough.
@@ -133,13 +138,8 @@ impl OwedWakes {
         self.is_any.store(false, Ordering::Release);
         (state.due, state.paid) = (None, Some(now));
         let owed = std::mem::take(&mut state.owed);
-        // Whoever is woken is not ours: he may come back here, and he may panic, which is not to cost others their wake.
         drop(state);
-        for reader in owed {
-            if catch_unwind(AssertUnwindSafe(|| reader.wake())).is_err() {
-                tracing::error!("a waker panicked that was woken for answers");
-            }
-        }
+        owed.iter().for_each(|reader| wake(reader));
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -240,6 +240,11 @@ mod tests {
         reader.register(&Waker::from(woken.clone()));
         owed.pay();
         assert!(woken.times_woken() == 1 && other.is_awake());
+        // One answer is told at once when none was told for long, and so are the many before it.
+        let ((sleeper, reader), begin) = (sleeper(), Instant::now() + OWED_FOR * 2);
+        owed.owe(&reader, Answers::Many, begin);
+        owed.owe(&reader, Answers::One, begin);
+        assert!(sleeper.is_awake() && !owed.is_any.load(Ordering::Relaxed));
     }
 
     #[test]
@@ -259,6 +264,8 @@ mod tests {
         owed.owe(&reader, Answers::Many, Instant::now());
         owed.pay();
         assert!(sleeper.is_awake());
+        bad_reader.register(&Waker::from(Arc::new(Panics)));
+        wake_now(&bad_reader);
     }
 
     #[test]

@@ -78,6 +78,7 @@ impl Lobby {
         self.changed.borrow_mut().push_back(door);
     }
 
+    /// Takes the first of them; one that changes meanwhile comes last.
     pub(crate) fn next_changed(&self) -> Option<DoorId> {
         self.changed.borrow_mut().pop_front()
     }
