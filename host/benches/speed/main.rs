@@ -37,6 +37,7 @@ const KINDS: &[(&str, Measure)] = &[
     ("tiny-async", tiny::r#async),
     ("fresh", fresh::fresh),
     ("round-trip", round_trip::round_trip),
+    ("round-trip-warm", round_trip::warm_round_trip),
     ("echo-64", echo::echo_64),
     ("echo-64k", echo::echo_64k),
     ("echo-4m", echo::echo_4m),

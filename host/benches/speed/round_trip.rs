@@ -1,6 +1,7 @@
 //! One call to a pool with nothing to do, and back: what matters is how fast threads wake up, and how much they have to
 //! fetch from memory then, because everything has been asleep. A channel to another thread and back is what it could be at
-//! best without a guest; with the bare engine's call on that thread, what it could be with one.
+//! best without a guest; with the bare engine's call on that thread, what it could be with one. A second call right after
+//! the first tells how much of the time is fetching.
 
 use std::time::{Duration, Instant};
 
@@ -19,27 +20,43 @@ const CALLS_IN_TURN: usize = 60;
 /// How long everybody has to fall asleep before a call.
 const PAUSE: Duration = Duration::from_millis(2);
 
+/// Which of two calls after a pause is measured.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Measured {
+    First,
+    Second,
+}
+
 pub(crate) fn round_trip(subjects: &Subjects, report: &mut Report) {
+    measure(Measured::First, subjects, report);
+}
+
+pub(crate) fn warm_round_trip(subjects: &Subjects, report: &mut Report) {
+    measure(Measured::Second, subjects, report);
+}
+
+fn measure(measured: Measured, subjects: &Subjects, report: &mut Report) {
     let bare = Bare::load(&subjects.plain.file, Concurrency::Unsupported);
     let pool = || Pool::builder(subjects.plain.module.clone()).workers(1);
     let typed = |_| {
         with_pool(pool(), async |pool| {
             let add = pool.task::<(u32, u32), u32>("add").expect("the guest has this task");
-            paused_trips(async || assert_eq!(add.call((2, 3)).await.expect("a sum"), 5)).await
+            paused_trips(measured, async || assert_eq!(add.call((2, 3)).await.expect("a sum"), 5)).await
         })
     };
     let json = |_| {
         with_pool(pool(), async |pool| {
             let add = pool.json_task("add").expect("the guest has this task");
-            paused_trips(async || assert_eq!(add.call(json!([2, 3])).await.expect("a sum"), 5)).await
+            paused_trips(measured, async || assert_eq!(add.call(json!([2, 3])).await.expect("a sum"), 5))
+                .await
         })
     };
     report.measure(
         Calls::Exactly(1),
         vec![
-            many("tokio ping-pong", |_| ping_pong(async || async |(a, b)| a + b)),
+            many("tokio ping-pong", |_| ping_pong(measured, async || async |(a, b)| a + b)),
             many("tokio ping-pong with the bare engine's call", |_| {
-                ping_pong(async || bare_add(&bare).await)
+                ping_pong(measured, async || bare_add(&bare).await)
             }),
             many("typed handle", typed),
             many("JSON handle", json),
@@ -48,11 +65,14 @@ pub(crate) fn round_trip(subjects: &Subjects, report: &mut Report) {
 }
 
 /// Measures some trips one by one, the first of which are left out, with a pause before each.
-async fn paused_trips(trip: impl AsyncFn()) -> Vec<Duration> {
+async fn paused_trips(measured: Measured, trip: impl AsyncFn()) -> Vec<Duration> {
     let mut times = Vec::new();
     for _ in 0..CALLS_IN_TURN + 5 {
         // The thread itself sleeps, as a caller's does that is not in the middle of anything.
         std::thread::sleep(PAUSE);
+        if measured == Measured::Second {
+            trip().await;
+        }
         let start = Instant::now();
         trip().await;
         times.push(start.elapsed());
@@ -61,7 +81,10 @@ async fn paused_trips(trip: impl AsyncFn()) -> Vec<Duration> {
 }
 
 /// To a thread with a runtime of its own, which answers as is said there, and back.
-fn ping_pong<F: AsyncFnMut((u32, u32)) -> u32>(begin: impl AsyncFnOnce() -> F + Send) -> Vec<Duration> {
+fn ping_pong<F: AsyncFnMut((u32, u32)) -> u32>(
+    measured: Measured,
+    begin: impl AsyncFnOnce() -> F + Send,
+) -> Vec<Duration> {
     let (ask, mut asked) = mpsc::unbounded_channel::<((u32, u32), oneshot::Sender<u32>)>();
     std::thread::scope(|scope| {
         scope.spawn(move || {
@@ -72,7 +95,7 @@ fn ping_pong<F: AsyncFnMut((u32, u32)) -> u32>(begin: impl AsyncFnOnce() -> F + 
                 }
             });
         });
-        block_on(paused_trips(async move || {
+        block_on(paused_trips(measured, async move || {
             let (answer, answered) = oneshot::channel();
             ask.send(((2, 3), answer)).expect("the other side listens");
             assert_eq!(answered.await.expect("it answers"), 5);
