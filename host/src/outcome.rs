@@ -140,8 +140,15 @@ pub(crate) trait Answer {
     /// Wraps it up by itself.
     fn wrap(&mut self) -> Ending;
 
-    /// Puts it behind others of its kind, in the `Vec<Outcome<Out, E>>` of those who have the call's types.
+    /// Puts an output or an error behind others, in the [`Outcomes`] of those who have the call's types.
     fn put_into(&mut self, outcomes: &mut dyn Any);
+}
+
+/// What the tasks of many calls returned, in the order of their ends. Outputs and errors have lists of their own, because
+/// an [`Outcome`] takes as much room as the largest error, and all of this goes from one processor to another and back.
+pub(crate) struct Outcomes<Out, E> {
+    pub(crate) outputs: Vec<Out>,
+    pub(crate) errors: Vec<E>,
 }
 
 /// What an [`Answer`] is.
@@ -171,9 +178,13 @@ impl<Out: Send + 'static, E: Send + 'static> Answer for Option<Outcome<Out, E>> 
     }
 
     fn put_into(&mut self, outcomes: &mut dyn Any) {
-        let outcomes: &mut Vec<Outcome<Out, E>> =
+        let outcomes: &mut Outcomes<Out, E> =
             outcomes.downcast_mut().expect("whoever asked for calls has their types");
-        outcomes.extend(self.take());
+        match self.take().expect("an answer is taken once") {
+            Outcome::Completed(output) => outcomes.outputs.push(output),
+            Outcome::Returned(error) => outcomes.errors.push(error),
+            Outcome::Failed(_) => unreachable!("a failure is neither an output nor an error"),
+        }
     }
 }
 

@@ -46,19 +46,19 @@ pub(crate) struct DoneCalls {
     pub(crate) first_index: usize,
     /// In the order of their numbers, of which some may be missing.
     pub(crate) calls: Vec<Done>,
-    /// How they ended, in the same order: a `Vec<Outcome<Out, E>>`.
+    /// How they ended, in the same order: [`Outcomes`](crate::outcome::Outcomes).
     pub(crate) outcomes: Parcel,
 }
 
-/// A call of a batch that ended within it.
+/// A call of a batch that ended within it. It is small, because it goes from one processor to another.
 pub(crate) struct Done {
     pub(crate) number: u32,
-    /// How much memory its input takes, in bytes.
-    pub(crate) weight: usize,
     /// Whether the task returned an error.
     pub(crate) is_error: bool,
-    pub(crate) waiting: Duration,
-    pub(crate) running: Duration,
+    /// How much memory its input takes, in bytes.
+    pub(crate) weight: usize,
+    waiting_ns: u64,
+    running_ns: u64,
 }
 
 /// A call of a batch that has become a call of its own; withdrawn if nobody takes it over.
@@ -70,10 +70,33 @@ pub(crate) struct Promoted {
 }
 
 impl Done {
+    pub(crate) fn new(
+        number: u32,
+        weight: usize,
+        is_error: bool,
+        waiting: Duration,
+        running: Duration,
+    ) -> Self {
+        Done { number, is_error, weight, waiting_ns: in_ns(waiting), running_ns: in_ns(running) }
+    }
+
+    pub(crate) fn waiting(&self) -> Duration {
+        Duration::from_nanos(self.waiting_ns)
+    }
+
+    pub(crate) fn running(&self) -> Duration {
+        Duration::from_nanos(self.running_ns)
+    }
+
     /// Returns the kind of its failure.
     pub(super) fn failure(&self) -> Option<&'static str> {
         self.is_error.then_some("task-error")
     }
+}
+
+/// Returns a time in nanoseconds, of which 64 bits hold five centuries.
+fn in_ns(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 impl Promoted {

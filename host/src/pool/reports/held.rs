@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::vec;
 
 use crate::call::CallId;
-use crate::outcome::{CallReport, Outcome};
+use crate::outcome::{CallReport, Outcome, Outcomes};
 use crate::scheduler::inbox::{Done, DoneCalls};
 
 /// Ended calls, in the order in which their reports are given out.
@@ -47,7 +47,8 @@ struct Together<Out, E> {
     first_index: usize,
     /// The weight is that of input and output here.
     calls: vec::IntoIter<Done>,
-    outcomes: vec::IntoIter<Outcome<Out, E>>,
+    outputs: vec::IntoIter<Out>,
+    errors: vec::IntoIter<E>,
 }
 
 impl<Out: 'static, E: 'static> Held<Out, E> {
@@ -86,19 +87,17 @@ impl<Out: 'static, E: 'static> Held<Out, E> {
     /// bytes. Returns how much their inputs take.
     pub(super) fn hold_all(&mut self, done: DoneCalls, weigh: fn(&Out) -> usize) -> usize {
         let DoneCalls { first, first_index, mut calls, outcomes } = done;
-        let outcomes: Box<Vec<Outcome<Out, E>>> =
+        let outcomes: Box<Outcomes<Out, E>> =
             outcomes.downcast().expect("a stream of reports asks for calls of its own types");
-        let mut input_bytes = 0;
-        for (call, outcome) in calls.iter_mut().zip(&*outcomes) {
-            input_bytes += call.weight;
-            if let Outcome::Completed(output) = outcome {
-                call.weight += weigh(output);
-            }
-            self.bytes += call.weight;
+        let Outcomes { outputs, errors } = *outcomes;
+        let input_bytes = calls.iter().map(|call| call.weight).sum();
+        for (call, output) in calls.iter_mut().filter(|call| !call.is_error).zip(&outputs) {
+            call.weight += weigh(output);
         }
+        self.bytes += calls.iter().map(|call| call.weight).sum::<usize>();
         self.calls += calls.len();
-        let together =
-            Together { first, first_index, calls: calls.into_iter(), outcomes: outcomes.into_iter() };
+        let (calls, outputs, errors) = (calls.into_iter(), outputs.into_iter(), errors.into_iter());
+        let together = Together { first, first_index, calls, outputs, errors };
         if let Some(index) = together.next_index() {
             self.put(index, Item::Many(together));
         }
@@ -162,15 +161,19 @@ impl<Out, E> Together<Out, E> {
     }
 
     fn take_next(&mut self) -> Option<Ended<Out, E>> {
-        let (done, outcome) = (self.calls.next()?, self.outcomes.next()?);
+        let done = self.calls.next()?;
+        let outcome = match done.is_error {
+            false => Outcome::Completed(self.outputs.next()?),
+            true => Outcome::Returned(self.errors.next()?),
+        };
         let report = CallReport {
             id: CallId(self.first.get() + u64::from(done.number)),
             index: self.first_index + done.number as usize,
             outcome,
             attempts: 1,
             interruptions: 0,
-            waiting: done.waiting,
-            running: done.running,
+            waiting: done.waiting(),
+            running: done.running(),
             history: Vec::new(),
         };
         Some(Ended { report, weight: done.weight })
@@ -186,12 +189,10 @@ mod tests {
 
     /// Calls of a batch that begins at an index, each with ten times its index as output and one byte of input.
     fn together(first_index: usize, numbers: impl IntoIterator<Item = u32>) -> DoneCalls {
-        let time = Duration::ZERO;
-        let done = |number| Done { number, weight: 1, is_error: false, waiting: time, running: time };
+        let done = |number| Done::new(number, 1, false, Duration::ZERO, Duration::ZERO);
         let calls: Vec<_> = numbers.into_iter().map(done).collect();
-        let output = |done: &Done| (first_index + done.number as usize) * 10;
-        let outcomes: Vec<Outcome<usize, ()>> =
-            calls.iter().map(|done| Outcome::Completed(output(done))).collect();
+        let outputs = calls.iter().map(|done| (first_index + done.number as usize) * 10).collect();
+        let outcomes = Outcomes::<usize, ()> { outputs, errors: Vec::new() };
         DoneCalls { first: CallId(1000), first_index, calls, outcomes: Box::new(outcomes) }
     }
 
@@ -227,6 +228,25 @@ mod tests {
         held.hold(alone(9));
         held.hold_all(together(1, [0]), |_| 1);
         assert_eq!(taken(&mut held), [3, 4, 5, 9, 1]);
+    }
+
+    #[test]
+    fn outputs_and_errors_are_given_out_in_the_order_of_their_calls() {
+        let mut held: Held<u32, &str> = Held::in_input_order();
+        let calls = [false, true, true, false].into_iter().zip(0..);
+        let calls = calls.map(|(is_error, n)| Done::new(n, 1, is_error, Duration::ZERO, Duration::ZERO));
+        let outcomes = Box::new(Outcomes::<u32, &str> { outputs: vec![0, 3], errors: vec!["1", "2"] });
+        let done = DoneCalls { first: CallId(1), first_index: 0, calls: calls.collect(), outcomes };
+        assert_eq!(held.hold_all(done, |_| 10), 4);
+        assert_eq!(held.bytes(), 24, "errors weigh nothing");
+        let given_out: Vec<_> =
+            std::iter::from_fn(|| held.take_next()).map(|report| report.outcome).collect();
+        let [Outcome::Completed(0), Outcome::Returned("1"), Outcome::Returned("2"), Outcome::Completed(3)] =
+            given_out[..]
+        else {
+            panic!("{given_out:?}")
+        };
+        assert_eq!(held.bytes(), 0);
     }
 
     #[test]

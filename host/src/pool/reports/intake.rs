@@ -7,12 +7,12 @@ use std::time::Instant;
 
 use crate::error::PoolError;
 use crate::failure::Failure;
-use crate::outcome::Outcome;
+use crate::outcome::Outcomes;
 use crate::pool::handle::CallHandle;
 use crate::pool::reports::source::{Calls, Taken};
 use crate::pool::reports::{HELD_BYTES, HELD_CALLS, Reports, Submission};
 use crate::sandbox::invoke::Invocation;
-use crate::scheduler::inbox::Letters;
+use crate::scheduler::inbox::{Done, Letters};
 
 /// Calls travel together while their inputs take less than this.
 const BATCH_BYTES: usize = 1 << 20;
@@ -108,7 +108,7 @@ impl<Out: Send + 'static, E: Send + 'static> Reports<Out, E> {
             return self.send(Ok(invocation), weight);
         }
         let inputs = weights.len();
-        let outcomes = Vec::<Outcome<Out, E>>::with_capacity(inputs);
+        let outcomes = Outcomes::<Out, E> { outputs: Vec::with_capacity(inputs), errors: Vec::new() };
         match self.counter.submit_batch(invocation, weights, self.taken, Box::new(outcomes), &self.inbox) {
             Ok(batch) => {
                 self.batches.push(batch);
@@ -155,7 +155,7 @@ impl<Out: Send + 'static, E: Send + 'static> Reports<Out, E> {
             self.together -= calls.len();
             self.ended += calls.len();
             self.failed += calls.iter().filter(|done| done.is_error).count();
-            self.pace.note_calls(calls.iter().map(|done| done.running));
+            self.pace.note_calls(calls.iter().map(Done::running));
             self.input_bytes -= self.held.hold_all(done, self.weigh);
         }
     }

@@ -57,7 +57,7 @@ impl Desk for Batch {
         let counted = self.scheduler.tally.count_attempt(worker);
         state.place = Some(RunningPlace { worker, bell: bell.clone(), hold: hold.clone(), counted });
         let now = Instant::now();
-        (state.begun, state.since) = (Some(now), now);
+        (state.begun, state.since, state.waited) = (Some(now), now, now - self.submitted);
         drop(state);
         self.scheduler.watchdog.watch(self.first.get(), self.me.clone(), 0, now + TICK);
         true
@@ -127,7 +127,8 @@ impl Desk for Batch {
             return;
         }
         let promoted = self.make_running_call(&mut state, number);
-        self.note_ended(&mut state, Instant::now());
+        state.lap(Instant::now());
+        self.note_ended(&mut state);
         drop(state);
         let call = promoted.call().clone();
         self.inbox.deliver(None, vec![promoted], false);
@@ -149,18 +150,13 @@ impl Desk for Batch {
             return self.ended(number, answer.wrap());
         };
         answer.put_into(&mut **outcomes);
-        let done = Done {
-            number,
-            weight: self.weights[number as usize],
-            is_error,
-            waiting: state.since - self.submitted,
-            running: now - state.since,
-        };
+        let (waiting, running) = state.lap(now);
+        let done = Done::new(number, self.weights[number as usize], is_error, waiting, running);
         if self.scheduler.teller.is_heard() {
             self.tell_ended(&done);
         }
         state.done.push(done);
-        self.note_ended(state, now);
+        self.note_ended(state);
         drop(guard);
         self.scheduler.queues.attempt_ended(self.attempt(number), !is_error);
     }

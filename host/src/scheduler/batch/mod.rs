@@ -11,7 +11,7 @@ mod desk;
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -39,7 +39,7 @@ pub(crate) struct BatchOrder {
     pub(crate) invocation: Arc<dyn Invocation>,
     /// How much memory the input of each takes, in bytes.
     pub(crate) weights: Vec<usize>,
-    /// Where their outcomes are put: an empty `Vec<Outcome<Out, E>>`.
+    /// Where their outcomes are put: empty [`Outcomes`](crate::outcome::Outcomes).
     pub(crate) outcomes: Parcel,
     /// The place of the first among the inputs; the others follow.
     pub(crate) first_index: usize,
@@ -85,6 +85,8 @@ struct State {
     is_running: bool,
     /// When the present call began, or the last one ended.
     since: Instant,
+    /// For how long the present call had waited by then, or the next has.
+    waited: Duration,
     /// Who has the job.
     seated_with: Option<Arc<Bell>>,
     /// When the job began to run.
@@ -129,6 +131,7 @@ impl Scheduler {
             next: 0,
             is_running: false,
             since: now,
+            waited: Duration::ZERO,
             seated_with: None,
             begun: None,
             place: None,
@@ -243,10 +246,9 @@ impl Batch {
     }
 
     /// Notes that the call that ran is over, for all that the batch has to do with it.
-    fn note_ended(&self, state: &mut State, now: Instant) {
+    fn note_ended(&self, state: &mut State) {
         self.present.store(NOBODY, Ordering::Release);
         state.is_running = false;
-        state.since = now;
         if self.is_over() {
             state.place = None;
         }
@@ -263,7 +265,7 @@ impl Batch {
         let calls = std::mem::take(&mut state.done);
         let outcomes = state.outcomes.take().expect("a batch is over once");
         if let Some(place) = &state.place {
-            let ends = calls.iter().map(|done| (done.failure(), done.waiting, done.running));
+            let ends = calls.iter().map(|done| (done.failure(), done.waiting(), done.running()));
             place.counted.shard().count_all_answered(ends);
         }
         if !state.is_running {
@@ -282,5 +284,14 @@ impl Batch {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("no holder of this lock panics")
+    }
+}
+
+impl State {
+    /// Returns for how long the call that ends now had waited, and how long it ran. The next has waited that much longer.
+    fn lap(&mut self, now: Instant) -> (Duration, Duration) {
+        let (waiting, running) = (self.waited, now - std::mem::replace(&mut self.since, now));
+        self.waited += running;
+        (waiting, running)
     }
 }

@@ -27,14 +27,14 @@ impl Batch {
     pub(super) fn tell_ended(&self, done: &Done) {
         let (attempt, failure) = (self.attempt(done.number), done.failure());
         let teller = &self.scheduler.teller;
-        teller.tell(|| Event::AttemptEnded { attempt, failure, running: done.running });
+        teller.tell(|| Event::AttemptEnded { attempt, failure, running: done.running() });
         teller.tell(|| Event::CallEnded {
             call: attempt.call,
             task: self.task.clone(),
             failure,
             attempts: 1,
-            waiting: done.waiting,
-            running: done.running,
+            waiting: done.waiting(),
+            running: done.running(),
         });
     }
 }
