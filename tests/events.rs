@@ -1,8 +1,12 @@
 //! What a pool tells while it works: each call's story whole and in order, and a slow listener loses events rather
 //! than holding anybody up.
 
-use std::sync::mpsc;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::task::{Context, Wake, Waker};
 
+use futures::StreamExt;
 use wasmpool::{AttemptId, CallId, Event};
 
 use crate::support::{BASICS, basics, bounded, builder, failure_of, hear, rest_of};
@@ -166,4 +170,38 @@ async fn a_listener_that_blocks_holds_no_worker_up() {
     drop(go_on);
     let last = bounded("the listener", tokio::task::spawn_blocking(move || heard.iter().last())).await;
     assert_eq!(last.expect("no panic"), Some(true), "the end is never lost, and ends the listener");
+}
+
+/// Panics whenever it is woken, without a word.
+struct Panics;
+
+impl Wake for Panics {
+    fn wake(self: Arc<Self>) {
+        std::panic::resume_unwind(Box::new("a waker of somebody's own"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listener_whose_waker_panics_harms_nobody() {
+    let pool = basics(1, 1).await;
+    let mut panicking = pool.events();
+    let is_over = Arc::new(AtomicBool::new(false));
+    let listens = is_over.clone();
+    // It falls asleep over every event anew, whoever tells it and whatever he has locked.
+    let listener = std::thread::spawn(move || {
+        let waker = Waker::from(Arc::new(Panics));
+        while !listens.load(Ordering::Relaxed) {
+            let _ = pin!(panicking.next()).poll(&mut Context::from_waker(&waker));
+        }
+    });
+    let add = pool.task::<(i64, i64), i64>("add").expect("a task");
+    let mut sums = add.starmap((0..2_000).map(|n| (n, 1)));
+    for n in 0..2_000 {
+        let report = bounded("a sum", sums.next()).await.expect("it ends");
+        assert_eq!((report.attempts, report.interruptions), (1, 0), "its worker lives");
+        assert_eq!(report.value().expect("a sum"), n + 1);
+    }
+    is_over.store(true, Ordering::Relaxed);
+    listener.join().expect("it only listens");
+    pool.close().await;
 }

@@ -10,6 +10,7 @@ use tokio::sync::broadcast;
 
 use crate::call::{AttemptId, CallId, WorkerId};
 use crate::failure::Denial;
+use crate::foreign::wake_for;
 
 /// Something that happened in a pool.
 #[derive(Clone, Debug)]
@@ -291,8 +292,9 @@ impl Teller {
     /// Tells an event, which is only made when somebody listens.
     pub(crate) fn tell(&self, event: impl FnOnce() -> Event) {
         if self.is_heard() {
+            let event = event();
             // An error means that the last listener has just left.
-            let _ = self.sender.send(event());
+            wake_for("an event", || drop(self.sender.send(event)));
         }
     }
 

@@ -11,6 +11,7 @@ mod origins;
 mod net;
 mod grants;
 mod call;
+mod foreign;
 mod failure;
 mod outcome;
 mod error;

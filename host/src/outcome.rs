@@ -145,7 +145,8 @@ pub(crate) trait Answer {
 }
 
 /// What the tasks of many calls returned, in the order of their ends. Outputs and errors have lists of their own, because
-/// an [`Outcome`] takes as much room as the largest error, and all of this goes from one processor to another and back.
+/// an [`Outcome`] takes as much room as a [`Failure`], however small the output, and all of this goes from one processor to
+/// another and back.
 pub(crate) struct Outcomes<Out, E> {
     pub(crate) outputs: Vec<Out>,
     pub(crate) errors: Vec<E>,

@@ -5,12 +5,13 @@
 //! Whoever awaits a single call is no reader in this sense and is woken at once, as is everybody by other threads.
 
 use std::cell::RefCell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use futures::task::AtomicWaker;
+
+use crate::foreign::wake_for;
 
 /// A wake for one answer is owed for so long, and the answer is close to the last wake if it comes within this time.
 const OWED_FOR: Duration = Duration::from_micros(200);
@@ -33,9 +34,9 @@ pub(crate) struct OwedWakes {
 #[derive(Default)]
 struct State {
     owed: Vec<Arc<AtomicWaker>>,
-    /// When the first of them has been owed for long enough, at the latest.
+    /// When somebody has been owed it for long enough, who may have been woken since.
     due: Option<Instant>,
-    /// When a worker woke somebody the last time.
+    /// When anybody was woken the last time, by a worker or by the clock. Answers soon after it are close to others.
     paid: Option<Instant>,
 }
 
@@ -59,7 +60,7 @@ pub(crate) fn wake_in_time(reader: &Arc<AtomicWaker>, answers: Answers) {
     }
 }
 
-/// Wakes a reader at once, who is owed nothing then.
+/// Wakes a reader at once, whom this thread's worker owes nothing then.
 pub(crate) fn wake_now(reader: &Arc<AtomicWaker>) {
     match of_this_worker() {
         Some(owed) => owed.pay_one(owed.state(), reader, Instant::now()),
@@ -67,12 +68,9 @@ pub(crate) fn wake_now(reader: &Arc<AtomicWaker>) {
     }
 }
 
-/// Whoever is woken is not ours: he may come back here, and he may panic, which is not to cost others their wake or their
-/// worker.
+/// Whoever is woken may come back here.
 fn wake(reader: &AtomicWaker) {
-    if catch_unwind(AssertUnwindSafe(|| reader.wake())).is_err() {
-        tracing::error!("a waker panicked that was woken for answers");
-    }
+    wake_for("answers", || reader.wake());
 }
 
 fn of_this_worker() -> Option<Arc<OwedWakes>> {
@@ -103,6 +101,7 @@ impl OwedWakes {
         self.is_any.store(true, Ordering::Release);
     }
 
+    /// Wakes one reader, and leaves what is owed to others.
     fn pay_one(&self, mut state: MutexGuard<'_, State>, reader: &Arc<AtomicWaker>, now: Instant) {
         state.paid = Some(now);
         state.owed.retain(|other| !Arc::ptr_eq(other, reader));
@@ -240,6 +239,12 @@ mod tests {
         reader.register(&Waker::from(woken.clone()));
         owed.pay();
         assert!(woken.times_woken() == 1 && other.is_awake());
+        let (third, reader) = sleeper();
+        wake_now(&reader);
+        reader.register(&Waker::from(third.clone()));
+        wake_in_time(&reader, Answers::One);
+        assert_eq!(third.times_woken(), 1, "an answer right after others is close to them");
+        owed.pay();
         // One answer is told at once when none was told for long, and so are the many before it.
         let ((sleeper, reader), begin) = (sleeper(), Instant::now() + OWED_FOR * 2);
         owed.owe(&reader, Answers::Many, begin);

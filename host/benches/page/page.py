@@ -29,8 +29,9 @@ KINDS = {
     "round-trip": "One call to an idle pool and back, with a pause before each in which all threads fall asleep. A "
     "ping-pong between two threads is the floor without a guest, and the floor with one if it has the bare engine's call "
     "in it.",
-    "round-trip-warm": "The second of two calls after such a pause. The first takes longer by what it has to fetch from "
-    "memory, because caches are cold after the pause: that grows with the code and the data that a call touches.",
+    "round-trip-warm": "The second of two calls after such a pause. The first takes longer mostly by what it has to "
+    "fetch from memory, because caches are cold after the pause: that grows with the code and the data that a call "
+    "touches.",
     "pool-start": "From nothing to the first answer of a pool of 2 workers that each have a table of 8 MB, computed by "
     "their initializer, or made beforehand: by a snapshot, or inherited when processes fork.",
     "idle": "Memory that one more idle worker or sandbox has for itself, after it has answered one call.",

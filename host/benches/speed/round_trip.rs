@@ -1,7 +1,7 @@
 //! One call to a pool with nothing to do, and back: what matters is how fast threads wake up, and how much they have to
 //! fetch from memory then, because everything has been asleep. A channel to another thread and back is what it could be at
 //! best without a guest; with the bare engine's call on that thread, what it could be with one. A second call right after
-//! the first tells how much of the time is fetching.
+//! the first tells how much of the time is fetching, mostly.
 
 use std::time::{Duration, Instant};
 
@@ -64,7 +64,8 @@ fn measure(measured: Measured, subjects: &Subjects, report: &mut Report) {
     );
 }
 
-/// Measures some trips one by one, the first of which are left out, with a pause before each.
+/// Measures some trips one by one, the first of which are left out, with a pause before each, or before another that is
+/// not measured.
 async fn paused_trips(measured: Measured, trip: impl AsyncFn()) -> Vec<Duration> {
     let mut times = Vec::new();
     for _ in 0..CALLS_IN_TURN + 5 {

@@ -8,6 +8,7 @@ use std::time::Instant;
 use crate::call::{AttemptId, Company};
 use crate::event::Event;
 use crate::failure::Failure;
+use crate::foreign::wake_for;
 use crate::lifespan::{self, Rerun};
 use crate::outcome::Interruption;
 use crate::scheduler::calls::Call;
@@ -145,6 +146,6 @@ impl Call {
         span.end(settlement.attempts, failure);
         self.scheduler.ledger.answered(1);
         // Nobody listens any more if the handle has been dropped.
-        let _ = caller.send(settlement);
+        wake_for("an answer", || drop(caller.send(settlement)));
     }
 }

@@ -163,9 +163,10 @@ impl<Out, E> Together<Out, E> {
     fn take_next(&mut self) -> Option<Ended<Out, E>> {
         let done = self.calls.next()?;
         let outcome = match done.is_error {
-            false => Outcome::Completed(self.outputs.next()?),
-            true => Outcome::Returned(self.errors.next()?),
+            false => self.outputs.next().map(Outcome::Completed),
+            true => self.errors.next().map(Outcome::Returned),
         };
+        let outcome = outcome.expect("each call has its output or its error");
         let report = CallReport {
             id: CallId(self.first.get() + u64::from(done.number)),
             index: self.first_index + done.number as usize,

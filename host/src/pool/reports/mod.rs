@@ -38,7 +38,7 @@ const HELD_BYTES: usize = 64 << 20;
 ///
 /// Calls that take some 50 µs or less go to a worker many at a time, as many as keep it busy for 200 µs, and their
 /// reports come back together; who awaits them is woken for two such lots at once while workers have more to do, and
-/// every 200 µs at most for calls that go by themselves. A worker wakes him before it sleeps, and when none
+/// no more often than every 200 µs for calls that go by themselves. A worker wakes him before it sleeps, and when none
 /// gets to it the pool's clock does, so that he hears of a call some 20 ms after its end at the latest. A call that
 /// waits, computes on for 10 ms, traps or is to be tried again goes on by itself from then on, with all that single
 /// calls have, and holds the inputs of those it came with until it ends (1 MiB and the last of them at most, beside the

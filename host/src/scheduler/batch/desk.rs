@@ -127,7 +127,8 @@ impl Desk for Batch {
             return;
         }
         let promoted = self.make_running_call(&mut state, number);
-        state.lap(Instant::now());
+        // The call has taken its times along.
+        state.end_present(Instant::now());
         self.note_ended(&mut state);
         drop(state);
         let call = promoted.call().clone();
@@ -150,7 +151,7 @@ impl Desk for Batch {
             return self.ended(number, answer.wrap());
         };
         answer.put_into(&mut **outcomes);
-        let (waiting, running) = state.lap(now);
+        let (waiting, running) = state.end_present(now);
         let done = Done::new(number, self.weights[number as usize], is_error, waiting, running);
         if self.scheduler.teller.is_heard() {
             self.tell_ended(&done);

@@ -85,7 +85,7 @@ struct State {
     is_running: bool,
     /// When the present call began, or the last one ended.
     since: Instant,
-    /// For how long the present call had waited by then, or the next has.
+    /// For how long the present call had waited by then, or the next has: kept, because it costs less than to find it out.
     waited: Duration,
     /// Who has the job.
     seated_with: Option<Arc<Bell>>,
@@ -289,9 +289,36 @@ impl Batch {
 
 impl State {
     /// Returns for how long the call that ends now had waited, and how long it ran. The next has waited that much longer.
-    fn lap(&mut self, now: Instant) -> (Duration, Duration) {
+    fn end_present(&mut self, now: Instant) -> (Duration, Duration) {
         let (waiting, running) = (self.waited, now - std::mem::replace(&mut self.since, now));
         self.waited += running;
         (waiting, running)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_of_a_batch_has_waited_for_those_before_it() {
+        let begun = Instant::now();
+        let ms = Duration::from_millis;
+        let mut state = State {
+            next: 0,
+            is_running: true,
+            since: begun,
+            waited: ms(7),
+            seated_with: None,
+            begun: Some(begun),
+            place: None,
+            done: Vec::new(),
+            outcomes: None,
+            permit: None,
+        };
+        assert_eq!(state.end_present(begun + ms(2)), (ms(7), ms(2)));
+        assert_eq!(state.end_present(begun + ms(5)), (ms(9), ms(3)));
+        let done = Done::new(1, 0, false, ms(9), ms(3));
+        assert_eq!((done.waiting(), done.running()), (ms(9), ms(3)));
     }
 }
