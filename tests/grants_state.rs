@@ -1,12 +1,12 @@
 //! Settings, keys and values, fixed clocks and dice, and host functions of the embedder's own.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use futures::future::join_all;
-use wasmpool::{Grants, HostState, Isolation, Limits, Pool, PoolError, TaskModule, wasmtime};
+use wasmpool::{Grants, HostState, Isolation, Limits, Pool, PoolBuilder, PoolError, TaskModule, wasmtime};
 
 use crate::support::{GRANTS, bounded, builder};
 
@@ -128,26 +128,33 @@ async fn host_functions_of_the_embedder_may_be_async_and_have_state_of_the_pool_
 /// The amount at which `add` blocks until the test lets it go on.
 const LAST: u64 = 9;
 
+/// A pool of one worker whose guest calls `add` with the amount that each of its calls is for.
+async fn adder(add: impl Fn(u64) + Clone + Send + Sync + 'static) -> PoolBuilder {
+    type Store<'a> = wasmtime::StoreContextMut<'a, HostState>;
+    Pool::builder(caller().await).workers(1).import(move |linker| {
+        let add = add.clone();
+        let mut counter = linker.instance("acme:app/counter@1.0.0")?;
+        counter.func_wrap("add", move |_: Store<'_>, (amount,): (u64,)| {
+            add(amount);
+            Ok((amount,))
+        })?;
+        counter.func_wrap("wait", |_: Store<'_>, (amount,): (u64,)| Ok((amount,)))
+    })
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_are_told_although_a_host_function_keeps_their_worker() {
     let (go_on, may_go_on) = std::sync::mpsc::channel::<()>();
     let may_go_on = Arc::new(Mutex::new(may_go_on));
-    let builder = Pool::builder(caller().await).workers(1).import(move |linker| {
-        let may_go_on = may_go_on.clone();
-        let mut counter = linker.instance("acme:app/counter@1.0.0")?;
-        counter.func_wrap("add", move |_: wasmtime::StoreContextMut<'_, HostState>, (amount,): (u64,)| {
-            // Long enough for the reader to fall asleep between two answers, and short enough for these to be close.
-            let begun = Instant::now();
-            while begun.elapsed() < Duration::from_micros(60) {}
-            if amount == LAST {
-                may_go_on.lock().expect("no panic").recv().expect("the test says so");
-            }
-            Ok((amount,))
-        })?;
-        counter
-            .func_wrap("wait", |_: wasmtime::StoreContextMut<'_, HostState>, (amount,): (u64,)| Ok((amount,)))
-    });
-    let pool = builder.build().await.expect("all is provided");
+    let add = move |amount| {
+        // Long enough for the reader to fall asleep between two answers, and short enough for these to be close.
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_micros(60) {}
+        if amount == LAST {
+            may_go_on.lock().expect("no panic").recv().expect("the test says so");
+        }
+    };
+    let pool = adder(add).await.build().await.expect("all is provided");
     // Should this test fail, it is gone before the pool, which waits for its worker.
     let go_on = go_on;
     let twice = pool.task::<(u64,), u64>("twice").expect("a task");
@@ -165,52 +172,49 @@ async fn answers_are_told_although_a_host_function_keeps_their_worker() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_of_a_batch_are_told_although_the_next_call_keeps_their_worker() {
+    const CALLS: usize = 10_000;
     let (go_on, may_go_on) = std::sync::mpsc::channel::<()>();
     let (blocks, mut blocked) = tokio::sync::mpsc::unbounded_channel();
-    let (may_go_on, short_calls) = (Arc::new(Mutex::new(may_go_on)), Arc::new(AtomicU64::new(0)));
+    let (may_go_on, short_calls) = (Arc::new(Mutex::new(may_go_on)), Arc::new(AtomicUsize::new(0)));
     let counted = short_calls.clone();
+    let add = move |amount| {
+        if amount == LAST {
+            blocks.send(()).expect("the test listens");
+            may_go_on.lock().expect("no panic").recv().expect("the test says so");
+        } else {
+            counted.fetch_add(1, Ordering::Relaxed);
+        }
+    };
     // Short calls come in batches, between which, and never in the middle of one, the long call has its turn.
-    let builder = Pool::builder(caller().await).workers(1).concurrency(1).import(move |linker| {
-        let (may_go_on, counted, blocks) = (may_go_on.clone(), counted.clone(), blocks.clone());
-        let mut counter = linker.instance("acme:app/counter@1.0.0")?;
-        counter.func_wrap("add", move |_: wasmtime::StoreContextMut<'_, HostState>, (amount,): (u64,)| {
-            if amount == LAST {
-                blocks.send(()).expect("the test listens");
-                may_go_on.lock().expect("no panic").recv().expect("the test says so");
-            } else {
-                counted.fetch_add(1, Ordering::Relaxed);
-            }
-            Ok((amount,))
-        })?;
-        counter
-            .func_wrap("wait", |_: wasmtime::StoreContextMut<'_, HostState>, (amount,): (u64,)| Ok((amount,)))
-    });
-    let pool = builder.build().await.expect("all is provided");
+    let pool = adder(add).await.concurrency(1).build().await.expect("all is provided");
     // Should this test fail, it is gone before the pool, which waits for its worker.
     let go_on = go_on;
     let twice = pool.task::<(u64,), u64>("twice").expect("a task");
-    let heard = Arc::new(AtomicU64::new(0));
-    for _ in 0..10 {
-        let reports = twice.map(std::iter::repeat_n(0, 10_000));
-        let hears = heard.clone();
+    let (hears, mut heard) = tokio::sync::watch::channel(0);
+    let mut came_between = 0;
+    for before in (0..10).map(|round| round * CALLS) {
+        let (reports, hears) = (twice.map(std::iter::repeat_n(0, CALLS)), hears.clone());
         let reader = tokio::spawn(reports.for_each(move |report| {
             report.value().expect("an output");
-            hears.fetch_add(1, Ordering::Relaxed);
+            hears.send_modify(|heard| *heard += 1);
             std::future::ready(())
         }));
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        // By then many calls go together.
+        bounded("some answers", heard.wait_for(|heard| *heard >= before + CALLS / 10))
+            .await
+            .expect("it is heard");
         let long = twice.submit((LAST,));
         bounded("its turn", blocked.recv()).await.expect("the host function says so");
-        let all_are_told = async {
-            while heard.load(Ordering::Relaxed) != short_calls.load(Ordering::Relaxed) {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        };
-        bounded("all answers that are there", all_are_told).await;
+        let begun = short_calls.load(Ordering::Relaxed);
+        bounded("all answers that are there", heard.wait_for(|heard| *heard == begun))
+            .await
+            .expect("it is heard");
+        came_between += usize::from(begun < before + CALLS);
         go_on.send(()).expect("the host function waits for it");
         bounded("the long call", long).await.expect("an output");
         bounded("the others", reader).await.expect("no panic");
     }
+    assert!(came_between > 0, "the long call never came between batches");
     pool.close().await;
 }
 

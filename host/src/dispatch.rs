@@ -262,38 +262,10 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::Wake;
-    use std::time::Duration;
 
     use super::*;
-    use crate::bell::Bell;
     use crate::call::CallId;
-    use crate::outcome::Ending;
-    use crate::reply::{Desk, Standing, Surroundings};
-
-    /// Awaits everything and hears nothing.
-    struct Patient;
-
-    impl Desk for Patient {
-        fn seated(&self, _: u32, _: &Arc<Bell>) -> bool {
-            true
-        }
-
-        fn begun(&self, _: u32, _: Surroundings<'_>) -> bool {
-            true
-        }
-
-        fn standing(&self, _: u32) -> Standing {
-            Standing::Awaited
-        }
-
-        fn kept_others_waiting(&self, _: u32, _: Duration) {}
-
-        fn had_effect(&self, _: u32) {}
-
-        fn stalled(&self, _: u32, _: String) {}
-
-        fn ended(self: Arc<Self>, _: u32, _: Ending) {}
-    }
+    use crate::reply::patient::reply_to_the_patient;
 
     /// Asks for the queue as soon as it is woken, on the thread that wakes it.
     struct Eager {
@@ -323,7 +295,7 @@ mod tests {
 
     fn job(call: u64, affinity: Option<u64>) -> Job<()> {
         let attempt = AttemptId { call: CallId(call), attempt: 1 };
-        let reply = Reply::to(Arc::new(Patient), 1);
+        let reply = reply_to_the_patient();
         Job { attempt, module: 0, company: Company::Shared, affinity, calls: 1, work: (), reply }
     }
 

@@ -150,3 +150,38 @@ impl Drop for Reply {
         }
     }
 }
+
+/// Somebody to answer to in tests.
+#[cfg(test)]
+pub(crate) mod patient {
+    use super::*;
+
+    /// Awaits every attempt, and makes nothing of what it hears.
+    struct Patient;
+
+    impl Desk for Patient {
+        fn seated(&self, _: u32, _: &Arc<Bell>) -> bool {
+            true
+        }
+
+        fn begun(&self, _: u32, _: Surroundings<'_>) -> bool {
+            true
+        }
+
+        fn standing(&self, _: u32) -> Standing {
+            Standing::Awaited
+        }
+
+        fn kept_others_waiting(&self, _: u32, _: Duration) {}
+
+        fn had_effect(&self, _: u32) {}
+
+        fn stalled(&self, _: u32, _: String) {}
+
+        fn ended(self: Arc<Self>, _: u32, _: Ending) {}
+    }
+
+    pub(crate) fn reply_to_the_patient() -> Reply {
+        Reply::to(Arc::new(Patient), 1)
+    }
+}

@@ -3,46 +3,18 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use proptest::prelude::*;
 
-use crate::bell::Bell;
 use crate::call::{AttemptId, CallId};
 use crate::event::Teller;
-use crate::outcome::Ending;
 use crate::queues::state::{Granted, Owner};
 use crate::queues::{Queues, Waiting};
-use crate::reply::{Desk, Reply, Standing, Surroundings};
-
-/// Awaits every attempt.
-struct Patient;
-
-impl Desk for Patient {
-    fn seated(&self, _: u32, _: &Arc<Bell>) -> bool {
-        true
-    }
-
-    fn begun(&self, _: u32, _: Surroundings<'_>) -> bool {
-        true
-    }
-
-    fn standing(&self, _: u32) -> Standing {
-        Standing::Awaited
-    }
-
-    fn kept_others_waiting(&self, _: u32, _: Duration) {}
-
-    fn had_effect(&self, _: u32) {}
-
-    fn stalled(&self, _: u32, _: String) {}
-
-    fn ended(self: Arc<Self>, _: u32, _: Ending) {}
-}
+use crate::reply::patient::reply_to_the_patient;
 
 fn owner(call: u64) -> Owner {
     let attempt = AttemptId { call: CallId(call), attempt: 1 };
-    Owner { attempt, witness: Reply::to(Arc::new(Patient), 1).witness() }
+    Owner { attempt, witness: reply_to_the_patient().witness() }
 }
 
 #[derive(Clone, Debug)]
